@@ -1,0 +1,99 @@
+package sentence
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxWords is the paper's length of a chunk.
+const MaxWords = 120
+
+// Chunks packs the sentences of text into chunks of at most maxWords words, as many in each as fit.
+// A chunk is a part of text as it stands, line breaks included. A sentence that is longer alone is cut,
+// at the end of a line where that is possible, else between words.
+func Chunks(text string, maxWords int) []string {
+	var chunks []string
+	var chunk span
+	words := 0
+	for sentence := range split(text) {
+		for _, piece := range cut(text, sentence, maxWords) {
+			n := Words(text[piece.start:piece.end])
+			if words > 0 && words+n > maxWords {
+				chunks = append(chunks, text[chunk.start:chunk.end])
+				words = 0
+			}
+			if words == 0 {
+				chunk.start = piece.start
+			}
+			chunk.end = piece.end
+			words += n
+		}
+	}
+	if words > 0 {
+		chunks = append(chunks, text[chunk.start:chunk.end])
+	}
+	return chunks
+}
+
+// Words counts words: runs without white space, and single characters of scripts that write none.
+func Words(text string) int {
+	n, inside := 0, false
+	for _, r := range text {
+		switch {
+		case unicode.IsSpace(r):
+			inside = false
+		case alone(r):
+			n++
+			inside = false
+		case !inside:
+			n++
+			inside = true
+		}
+	}
+	return n
+}
+
+// alone tells whether the character belongs to a script without spaces between words.
+func alone(r rune) bool {
+	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai)
+}
+
+// cut takes a sentence longer than maxWords apart: into lines, and lines that are too long into words,
+// which Chunks packs again.
+func cut(text string, sentence span, maxWords int) []span {
+	if Words(text[sentence.start:sentence.end]) <= maxWords {
+		return []span{sentence}
+	}
+	var pieces []span
+	at := sentence.start
+	for line := range strings.Lines(text[sentence.start:sentence.end]) {
+		piece := span{at, at + len(line)}.trim(text)
+		at += len(line)
+		if Words(text[piece.start:piece.end]) <= maxWords {
+			pieces = append(pieces, piece)
+			continue
+		}
+		pieces = append(pieces, words(text, piece)...)
+	}
+	return pieces
+}
+
+// words yields what Words counts.
+func words(text string, part span) []span {
+	var list []span
+	inside := false
+	for i, r := range text[part.start:part.end] {
+		at := part.start + i
+		switch {
+		case unicode.IsSpace(r):
+			inside = false
+		case alone(r) || !inside:
+			list = append(list, span{at, at + utf8.RuneLen(r)})
+			inside = !alone(r)
+		default:
+			list[len(list)-1].end = at + utf8.RuneLen(r)
+		}
+	}
+	return list
+}

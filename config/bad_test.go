@@ -354,8 +354,9 @@ func TestEveryKeyRefusesAMapping(t *testing.T) {
 
 func TestBadOverrides(t *testing.T) {
 	for _, test := range []struct{ set, want string }{
-		{"seed", "found no =, expected key=value"},
-		{"=1", "found an unknown key, expected KEY with KEY one of " +
+		{"seed", "found no key, expected key=value"},
+		{"=1", "found no key, expected key=value"},
+		{"zzz=1", "found an unknown key, expected KEY with KEY one of " +
 			"seed, output, device, precision, threads, prepare, retriever, lm, objective, data, train, evaluate"},
 		{"sed=1", "found an unknown key, expected one of the contract (did you mean seed?)"},
 		{"train.step=1", "found an unknown key, expected one of the contract (did you mean train.steps?)"},

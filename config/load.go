@@ -17,23 +17,53 @@ import (
 // With an empty path only defaults and overrides count, and no key is required. All mistakes come back at
 // once as [Problems]. Nulls are resolved: a field holds the value that its null stands for.
 func Load(path string, sets []string) (*Config, error) {
+	return LoadWith(path, Sets(sets))
+}
+
+// Override changes one key after the file has been read.
+type Override struct {
+	Key   string // train.learning_rate
+	Value string // YAML; for a text it may stand as it is
+	Given string // how the user gave it, for messages: --set train.learning_rate=5e-5
+}
+
+// Sets turns the values of --set, "key=value", into overrides. One without = keeps an empty key, which
+// loading reports.
+func Sets(sets []string) []Override {
+	overrides := make([]Override, len(sets))
+	for i, set := range sets {
+		key, value, ok := strings.Cut(set, "=")
+		if !ok {
+			key, value = "", set
+		}
+		overrides[i] = Override{Key: key, Value: value, Given: "--set " + set}
+	}
+	return overrides
+}
+
+// LoadWith is Load with overrides that come from elsewhere as well, such as a command's own flags.
+func LoadWith(path string, overrides []Override) (*Config, error) {
 	if path == "" {
-		return Parse("", nil, sets)
+		return parse("", nil, overrides)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, content, sets)
+	return parse(path, content, overrides)
 }
 
 // Parse is Load for content that is at hand; name stands for the file in messages, empty for none.
 func Parse(name string, content []byte, sets []string) (*Config, error) {
+	return parse(name, content, Sets(sets))
+}
+
+func parse(name string, content []byte, overrides []Override) (*Config, error) {
 	d := &decoder{file: name, places: places{}}
 	c := defaults()
 	readable := d.document(content, c)
-	for _, set := range sets {
-		d.override(set, c)
+	for _, override := range overrides {
+		d.override(override, c)
 	}
 	c.places = d.places
 	v := &validator{decoder: d, Config: c, required: name != "" && readable}
@@ -93,26 +123,25 @@ func (d *decoder) syntax(err error) {
 	d.report(&yaml.Node{Line: line}, "", "found text that is not YAML (%s), expected a mapping", what)
 }
 
-// override applies one --set key=value; its value is YAML, for a text it may stand as it is.
-func (d *decoder) override(set string, c *Config) {
-	key, value, ok := strings.Cut(set, "=")
-	d.set = &place{set: set, key: key}
+// override applies one override.
+func (d *decoder) override(o Override, c *Config) {
+	d.set = &place{given: o.Given, key: o.Key}
 	defer func() { d.set = nil }()
-	if !ok {
-		d.report(nil, "", "found no =, expected key=value")
+	if o.Key == "" {
+		d.report(nil, "", "found no key, expected key=value")
 		return
 	}
-	v, field, ok := d.walk(key, reflect.ValueOf(c).Elem())
+	v, field, ok := d.walk(o.Key, reflect.ValueOf(c).Elem())
 	if !ok {
 		return
 	}
-	n, err := overrideNode(value, v.Type() == reflect.TypeFor[string]())
+	n, err := overrideNode(o.Value, v.Type() == reflect.TypeFor[string]())
 	if err != nil {
 		d.report(nil, "", "found text that is not YAML (%s), expected a value", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}
-	d.places[key] = *d.set
-	d.field(n, v, key, field)
+	d.places[o.Key] = *d.set
+	d.field(n, v, o.Key, field)
 }
 
 // walk goes down to the field of a dotted key; a null adapter on the way starts from its defaults.

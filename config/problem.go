@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// place is where a key was set: a line of the file, or a --set override.
+// place is where a key was set: a line of the file, or an override.
 type place struct {
-	file string
-	line int
-	set  string // the override as it was given; empty for a line of the file
-	key  string // the key of the override
+	file  string
+	line  int
+	given string // how the override was given, --set key=value; empty for a line of the file
+	key   string // the key of the override
 }
 
 // places maps each key that was set to where that was (the last time).
 type places map[string]place
 
 func (p place) String() string {
-	if p.set != "" {
-		return "--set " + p.set
+	if p.given != "" {
+		return p.given
 	}
 	return fmt.Sprintf("%s:%d", p.file, p.line)
 }
@@ -34,7 +34,7 @@ type Problem struct {
 
 // Error renders the mistake as one line: file.yaml:LINE: key: found …, expected ….
 func (p Problem) Error() string {
-	if p.key == "" || (p.at.set != "" && p.at.key == p.key) {
+	if p.key == "" || (p.at.given != "" && p.at.key == p.key) {
 		return fmt.Sprintf("%s: %s", p.at, p.what)
 	}
 	return fmt.Sprintf("%s: %s: %s", p.at, p.key, p.what)
@@ -58,8 +58,8 @@ func (p Problems) err() error {
 		return nil
 	}
 	slices.SortStableFunc(p, func(a, b Problem) int {
-		if inSet := cmp.Compare(len(a.at.set), 0) - cmp.Compare(len(b.at.set), 0); inSet != 0 {
-			return inSet
+		if isOverride := cmp.Compare(len(a.at.given), 0) - cmp.Compare(len(b.at.given), 0); isOverride != 0 {
+			return isOverride
 		}
 		return cmp.Compare(a.at.line, b.at.line)
 	})

@@ -109,38 +109,41 @@ func checkQrels(qrelsPath, queriesPath, corpusPath string, queries, documents ma
 	return fmt.Errorf("%s (unknown documents in %d judgements, unknown queries in %d)", first, unknownDocuments, unknownQueries)
 }
 
-// EachBlock reads the corpus again and calls visit with blocks of at most size documents; first is the index of
-// a block's first document. Texts are joined with their titles.
+// EachBlock reads the corpus again and calls visit with blocks of at most size documents, titles joined; first is
+// the index of a block's first document. The block is reused after visit returns.
 func (c *Collection) EachBlock(size int, visit func(first int, texts []string) error) error {
-	texts := make([]string, 0, min(size, len(c.IDs)))
-	next := 0
+	var visitError error // kept apart: it has nothing to do with the line that was read last
+	block, next := make([]string, 0, min(size, len(c.IDs))), 0
 	flush := func() error {
-		if len(texts) == 0 {
-			return nil
+		if len(block) > 0 {
+			visitError = visit(next-len(block), block)
+			block = block[:0]
 		}
-		err := visit(next-len(texts), texts)
-		texts = texts[:0]
-		return err
+		return visitError
 	}
 	err := EachDocument(c.corpus, func(_ int, d Document) error {
 		if next >= len(c.IDs) || c.IDs[next] != d.ID {
-			return errors.New("the corpus has changed since it was opened")
+			return errCorpusChanged
 		}
-		texts = append(texts, d.FullText())
+		block = append(block, d.FullText())
 		next++
-		if len(texts) == size {
+		if len(block) == size {
 			return flush()
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case visitError != nil:
+		return visitError
+	case err != nil:
 		return err
-	}
-	if next != len(c.IDs) {
-		return fmt.Errorf("%s: the corpus has changed since it was opened: %d documents, expected %d", c.corpus, next, len(c.IDs))
+	case next != len(c.IDs):
+		return fmt.Errorf("%s: %w", c.corpus, errCorpusChanged)
 	}
 	return flush()
 }
+
+var errCorpusChanged = errors.New("the corpus has changed since it was opened")
 
 // QueryTexts returns the texts to encode, one a query.
 func (c *Collection) QueryTexts() []string {

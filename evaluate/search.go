@@ -1,0 +1,197 @@
+package evaluate
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+
+	"revela/internal/topk"
+)
+
+// Product writes all inner products of nq queries [nq, dim] and nd documents [nd, dim] to out [nq, nd]. It must
+// accumulate in IEEE float32 or better (no TF32, no bfloat16): the search allows for that error and no more.
+type Product func(queries []float32, docs []float32, nq, nd, dim int, out []float32) error
+
+// Tiles bound the matrix of products that is held at a time: 1024 × 4096 float32 are 16 MiB.
+const (
+	queryTile    = 1024
+	documentTile = 4096
+)
+
+// Search finds the exact k nearest documents of every query by inner product. Documents come in blocks of any
+// size; the result does not depend on the blocks, nor on how product rounds: products only pick candidates, whose
+// scores are then summed in float64 and rounded to float32. Hits are in trec_eval's order.
+type Search struct {
+	dim     int
+	queries []float32
+	norms   []float64 // of the queries
+	heaps   []*topk.Heap
+	ids     []string // of all documents added
+	exclude []string // by query: the document that is never returned; nil: none
+	product Product
+	out     []float32
+}
+
+// NewSearch prepares a search for queries [n, dim]. Where exclude is not nil, exclude[i] is the id of the
+// document that query i must not find.
+func NewSearch(queries []float32, dim, k int, exclude []string, product Product) (*Search, error) {
+	if dim <= 0 || len(queries)%dim != 0 {
+		return nil, fmt.Errorf("search: %d numbers are no whole number of queries of dimension %d", len(queries), dim)
+	}
+	if k <= 0 {
+		return nil, fmt.Errorf("search: top_k is %d, expected at least 1", k)
+	}
+	n := len(queries) / dim
+	s := &Search{dim: dim, queries: queries, norms: make([]float64, n), heaps: make([]*topk.Heap, n), exclude: exclude, product: product}
+	for i := range n {
+		norm, err := finiteNorm(s.query(i))
+		if err != nil {
+			return nil, fmt.Errorf("search: query %d: %w", i+1, err)
+		}
+		s.norms[i] = norm
+		s.heaps[i] = topk.New(k, s.ranksBefore)
+	}
+	return s, nil
+}
+
+// ranksBefore breaks ties as trec_eval does: by document id, descending.
+func (s *Search) ranksBefore(a, b int32) bool { return s.ids[a] > s.ids[b] }
+
+func (s *Search) query(i int) []float32 { return s.queries[i*s.dim : (i+1)*s.dim] }
+
+// Add searches a block of documents [len(ids), dim].
+func (s *Search) Add(ids []string, documents []float32) error {
+	if len(documents) != len(ids)*s.dim {
+		return fmt.Errorf("search: %d documents have %d numbers, expected dimension %d as the queries have",
+			len(ids), len(documents), s.dim)
+	}
+	if len(s.ids)+len(ids) > math.MaxInt32 {
+		return fmt.Errorf("search: more than %d documents", math.MaxInt32)
+	}
+	for start := 0; start < len(ids); start += documentTile {
+		end := min(start+documentTile, len(ids))
+		if err := s.addTile(ids[start:end], documents[start*s.dim:end*s.dim]); err != nil {
+			return fmt.Errorf("search: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Search) addTile(ids []string, documents []float32) error {
+	longest := 0.0
+	for i, id := range ids {
+		norm, err := finiteNorm(documents[i*s.dim : (i+1)*s.dim])
+		if err != nil {
+			return fmt.Errorf("document %q: %w", id, err)
+		}
+		longest = max(longest, norm)
+	}
+	first := len(s.ids)
+	s.ids = append(s.ids, ids...)
+	for start := 0; start < len(s.heaps); start += queryTile {
+		end := min(start+queryTile, len(s.heaps))
+		needed := (end - start) * len(ids)
+		if cap(s.out) < needed {
+			s.out = make([]float32, needed)
+		}
+		out := s.out[:needed]
+		if err := s.product(s.queries[start*s.dim:end*s.dim], documents, end-start, len(ids), s.dim, out); err != nil {
+			return fmt.Errorf("multiply: %w", err)
+		}
+		inParallel(end-start, func(i int) {
+			s.offer(start+i, first, documents, out[i*len(ids):(i+1)*len(ids)], longest)
+		})
+	}
+	return nil
+}
+
+// offer pushes the documents of a tile that can be among the best of a query.
+func (s *Search) offer(query, first int, documents, products []float32, longest float64) {
+	heap, vector := s.heaps[query], s.query(query)
+	// Any order of float32 summation errs by less than dim·2⁻²³·|q|·|d|; the rest covers the rounding of the score.
+	slack := float32(float64(s.dim+8) * 0x1p-23 * s.norms[query] * longest)
+	for i, product := range products {
+		if threshold, full := heap.Threshold(); full && product < threshold-slack {
+			continue
+		}
+		if s.exclude != nil && s.exclude[query] == s.ids[first+i] {
+			continue
+		}
+		heap.Push(int32(first+i), exactDot(vector, documents[i*s.dim:(i+1)*s.dim]))
+	}
+}
+
+// Hits returns the best documents of every query, in trec_eval's order, and ends the search.
+func (s *Search) Hits() [][]Hit {
+	hits := make([][]Hit, len(s.heaps))
+	inParallel(len(hits), func(i int) {
+		for _, item := range s.heaps[i].Sorted() {
+			hits[i] = append(hits[i], Hit{Document: s.ids[item.Index], Score: item.Score})
+		}
+	})
+	return hits
+}
+
+// exactDot sums in float64, where products of float32 are exact, and rounds once.
+func exactDot(a, b []float32) float32 {
+	var s0, s1, s2, s3 float64
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += float64(a[i]) * float64(b[i])
+		s1 += float64(a[i+1]) * float64(b[i+1])
+		s2 += float64(a[i+2]) * float64(b[i+2])
+		s3 += float64(a[i+3]) * float64(b[i+3])
+	}
+	for ; i < len(a); i++ {
+		s0 += float64(a[i]) * float64(b[i])
+	}
+	return float32((s0 + s1) + (s2 + s3))
+}
+
+// finiteNorm returns a vector's length; a NaN or an infinity in it is an error.
+func finiteNorm(vector []float32) (float64, error) {
+	squares := 0.0
+	for _, x := range vector {
+		squares += float64(x) * float64(x)
+	}
+	if !math.IsNaN(squares) && !math.IsInf(squares, 0) {
+		return math.Sqrt(squares), nil
+	}
+	for i, x := range vector {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return 0, fmt.Errorf("the embedding has %g in dimension %d of %d", x, i+1, len(vector))
+		}
+	}
+	return 0, fmt.Errorf("the embedding's length overflows")
+}
+
+// PlainProduct is a Product in plain Go, for small searches without a tensor library.
+func PlainProduct(queries, docs []float32, nq, nd, dim int, out []float32) error {
+	inParallel(nq, func(i int) {
+		q := queries[i*dim : (i+1)*dim]
+		for j := range nd {
+			sum, d := float32(0), docs[j*dim:(j+1)*dim]
+			for c := range q {
+				sum += q[c] * d[c]
+			}
+			out[i*nd+j] = sum
+		}
+	})
+	return nil
+}
+
+// inParallel calls f for 0 … n-1 on all cores.
+func inParallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w * n / workers; i < (w+1)*n/workers; i++ {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -61,7 +62,8 @@ func (f *fetcher) transfer(ctx context.Context, d download, out *os.File) (progr
 	if d.size >= 0 && have == d.size {
 		return false, nil
 	}
-	header := d.header.Clone()
+	header := http.Header{}
+	maps.Copy(header, d.header)
 	if have > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}

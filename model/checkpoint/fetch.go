@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -143,11 +144,9 @@ func (f *fetcher) send(ctx context.Context, cancel func(), client *http.Client, 
 	if err != nil {
 		return nil, fmt.Errorf("bad address %q", redact(address))
 	}
-	req.Header = header.Clone()
+	maps.Copy(req.Header, header)
 	req.Header.Set("User-Agent", userAgent)
-	if req.Header.Get("Accept-Encoding") == "" {
-		req.Header.Set("Accept-Encoding", "identity") // else sizes and ranges are those of the compressed form
-	}
+	req.Header.Set("Accept-Encoding", "identity") // else sizes and ranges are those of the compressed form
 	timer := time.AfterFunc(f.answer, cancel)
 	resp, err := client.Do(req)
 	if !timer.Stop() && err != nil {

@@ -59,10 +59,11 @@ func (a Analysis) eachWord(text string, visit func(word string)) {
 	}
 	eachRun(text, func(identifier string) {
 		parts := splitIdentifier(identifier)
-		if len(parts) == 1 || a.Identifiers == WholeAndParts {
+		split := len(parts) > 1 || parts[0] != identifier
+		if !split || a.Identifiers == WholeAndParts {
 			visit(lower(identifier))
 		}
-		if len(parts) == 1 {
+		if !split {
 			return
 		}
 		for _, part := range parts {
@@ -114,6 +115,7 @@ func isWordCharacter(r rune) bool {
 
 // splitIdentifier cuts at underscores, before an upper-case letter that follows a lower-case letter or a digit, and
 // before the last upper-case letter of several that a lower-case one follows: HTTPServer_name2Id → HTTP, Server, name2, Id.
+// What consists of underscores alone is its own only part.
 func splitIdentifier(identifier string) []string {
 	var parts []string
 	runes := []rune(identifier)

@@ -1,0 +1,93 @@
+package torch
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// attentionCase draws packed tensors and pairs longer than one block of rows.
+func attentionCase(s *Scope, dtype DType) (q, k, v, w Tensor, pairs []Pair) {
+	lens := []int64{150, 37, 1, 129}
+	var starts []int64
+	total := int64(0)
+	for _, n := range lens {
+		starts = append(starts, total)
+		total += n
+	}
+	for i := range lens {
+		for j := range lens {
+			if (i+2*j)%3 != 0 {
+				pairs = append(pairs, Pair{starts[i], lens[i], starts[j], lens[j]})
+			}
+		}
+	}
+	q, k, v = s.Randn(dtype, total, 6, 16), s.Randn(dtype, total, 2, 16), s.Randn(dtype, total, 2, 16)
+	return q, k, v, s.Uniform(Float32, 0, 1, int64(len(pairs))), pairs
+}
+
+func TestAttentionEqualsComposite(t *testing.T) {
+	for _, dtype := range []DType{Float32, BFloat16} {
+		for _, norm := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v norm %v", dtype, norm), func(t *testing.T) {
+				s := NewScope()
+				defer s.Close()
+				s.Fail(Seed(1))
+				q, k, v, w, pairs := attentionCase(s, dtype)
+				tolerance := map[DType]float64{Float32: 2e-5, BFloat16: 2e-2}[dtype]
+				var results [2][]Tensor
+				probe := s.Randn(dtype, s.Shape(q)...)
+				for i, composite := range []bool{false, true} {
+					in := []Tensor{s.Leaf(q), s.Leaf(k), s.Leaf(v), s.Leaf(w)}
+					y := s.Attention(in[0], in[1], in[2], in[3], pairs, AttentionOptions{Scale: 0.25, ValueNorm: norm, Composite: composite})
+					results[i] = append(s.Grad([]Tensor{y}, []Tensor{probe}, in, false), y)
+				}
+				if s.Err() != nil {
+					t.Fatal(s.Err())
+				}
+				for i, name := range []string{"dq", "dk", "dv", "dw", "out"} {
+					if d := relativeDifference(t, results[0][i], results[1][i]); d > tolerance {
+						t.Errorf("%s differs by %.2e of its largest value, at most %.0e allowed", name, d, tolerance)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestCausalWindowEqualsComposite(t *testing.T) {
+	s := NewScope()
+	defer s.Close()
+	s.Fail(Seed(2))
+	q, k, v, _, _ := attentionCase(s, Float32)
+	pairs := []Pair{{0, 150, 0, 150}, {150, 167, 150, 167}}
+	for _, o := range []AttentionOptions{{Scale: 0.25}, {Scale: 0.25, Causal: true}, {Scale: 0.25, Causal: true, Window: 20}} {
+		fused := s.Attention(q, k, v, Tensor{}, pairs, o)
+		o.Composite = true
+		slow := s.Attention(q, k, v, Tensor{}, pairs, o)
+		if s.Err() != nil {
+			t.Fatal(s.Err())
+		}
+		if d := relativeDifference(t, fused, slow); d > 1e-5 {
+			t.Errorf("%+v: differs by %.2e", o, d)
+		}
+	}
+}
+
+// relativeDifference is the largest |a−b| over the largest |b|.
+func relativeDifference(t *testing.T, a, b Tensor) float64 {
+	t.Helper()
+	x, y := read(t, a), read(t, b)
+	if len(x) != len(y) {
+		t.Fatalf("%d elements against %d", len(x), len(y))
+	}
+	worst, largest := 0.0, 1e-30
+	for i := range x {
+		worst = math.Max(worst, math.Abs(x[i]-y[i]))
+		largest = math.Max(largest, math.Abs(y[i]))
+		if math.IsNaN(x[i]) {
+			t.Fatalf("element %d is NaN", i)
+		}
+	}
+	return worst / largest
+}

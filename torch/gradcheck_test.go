@@ -1,0 +1,126 @@
+package torch
+
+import (
+	"math"
+	"testing"
+)
+
+// gradCheck compares the gradients of Σ f(inputs)·probe with central differences in float64.
+func gradCheck(t *testing.T, shapes [][]int64, f func(s *Scope, in []Tensor) Tensor) {
+	t.Helper()
+	s := NewScope()
+	defer s.Close()
+	if err := Seed(3); err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float64, len(shapes))
+	in := make([]Tensor, len(shapes))
+	for i, shape := range shapes {
+		x := s.Randn(Float64, shape...)
+		values[i] = read(t, x)
+		in[i] = s.Leaf(x)
+	}
+	var probe []float64
+	value := func(values [][]float64) float64 {
+		sub := NewScope()
+		defer sub.Close()
+		args := make([]Tensor, len(shapes))
+		for i, shape := range shapes {
+			args[i] = From(sub, values[i], shape...)
+		}
+		y := read(t, f(sub, args))
+		if probe == nil {
+			for i := range y {
+				probe = append(probe, math.Cos(float64(i)))
+			}
+		}
+		sum := 0.0
+		for i := range y {
+			sum += y[i] * probe[i]
+		}
+		return sum
+	}
+	value(values)
+	y := f(s, in)
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	grads := s.Grad([]Tensor{y}, []Tensor{From(s, probe, s.Shape(y)...)}, in, false)
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	const h = 1e-6
+	for i := range in {
+		got := read(t, grads[i])
+		for e := range values[i] {
+			x := values[i][e]
+			values[i][e] = x + h
+			up := value(values)
+			values[i][e] = x - h
+			down := value(values)
+			values[i][e] = x
+			want := (up - down) / (2 * h)
+			if math.Abs(got[e]-want) > 1e-6*(1+math.Abs(want)) {
+				t.Fatalf("input %d element %d: gradient %.9f, finite difference %.9f", i, e, got[e], want)
+			}
+		}
+	}
+}
+
+func read(t *testing.T, x Tensor) []float64 {
+	t.Helper()
+	v, err := Read[float64](x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// Three query and two key sequences: two queries read both keys, one reads one.
+var testPairs = []Pair{{0, 3, 0, 4}, {0, 3, 4, 2}, {3, 2, 4, 2}, {5, 4, 0, 4}, {5, 4, 4, 2}}
+
+func TestGradientOfAttention(t *testing.T) {
+	shapes := [][]int64{{9, 4, 3}, {6, 2, 3}, {6, 2, 3}, {5}}
+	for _, norm := range []bool{false, true} {
+		for _, composite := range []bool{false, true} {
+			gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
+				return s.Attention(in[0], in[1], in[2], in[3], testPairs, AttentionOptions{Scale: 0.7, ValueNorm: norm, Composite: composite})
+			})
+		}
+	}
+}
+
+func TestGradientOfSelfAttention(t *testing.T) {
+	pairs := []Pair{{0, 5, 0, 5}, {5, 3, 5, 3}}
+	shapes := [][]int64{{8, 2, 3}, {8, 1, 3}, {8, 1, 3}}
+	for _, o := range []AttentionOptions{{Scale: 1}, {Scale: 0.5, Causal: true}, {Scale: 0.5, Causal: true, Window: 2}} {
+		gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
+			return s.Attention(in[0], in[1], in[2], Tensor{}, pairs, o)
+		})
+	}
+}
+
+func TestGradientOfRMSNorm(t *testing.T) {
+	gradCheck(t, [][]int64{{3, 5}, {5}}, func(s *Scope, in []Tensor) Tensor { return s.RMSNorm(in[0], in[1], 1e-5) })
+}
+
+func TestGradientOfSwiGLU(t *testing.T) {
+	gradCheck(t, [][]int64{{3, 5}, {3, 5}}, func(s *Scope, in []Tensor) Tensor { return s.SwiGLU(in[0], in[1]) })
+}
+
+func TestGradientOfRope(t *testing.T) {
+	angles := []float64{0, 0.3, 1, 2, -1, 0.5}
+	gradCheck(t, [][]int64{{3, 2, 4}}, func(s *Scope, in []Tensor) Tensor {
+		cos, sin := make([]float64, 6), make([]float64, 6)
+		for i, a := range angles {
+			cos[i], sin[i] = math.Cos(a), math.Sin(a)
+		}
+		return s.Rope(in[0], From(s, cos, 3, 2), From(s, sin, 3, 2))
+	})
+}
+
+func TestGradientOfLinearCrossEntropy(t *testing.T) {
+	gradCheck(t, [][]int64{{7, 4}, {11, 4}}, func(s *Scope, in []Tensor) Tensor {
+		return s.LinearCrossEntropy(in[0], in[1], From(s, []int64{0, 3, 10, 5, 5, 2, 9}, 7), 3)
+	})
+}

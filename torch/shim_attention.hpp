@@ -1,0 +1,130 @@
+// Inner loops of attention, on dense blocks of one head: scores [rows, nk], values [nk, dim].
+#pragma once
+#include "shim_simd.hpp"
+#include <algorithm>
+#include <limits>
+
+extern "C" { // BLAS of libtorch (MKL), column-major
+void sgemm_(const char *, const char *, const int *, const int *, const int *, const float *, const float *, const int *,
+            const float *, const int *, const float *, float *, const int *);
+void dgemm_(const char *, const char *, const int *, const int *, const int *, const double *, const double *,
+            const int *, const double *, const int *, const double *, double *, const int *);
+}
+
+namespace revela {
+
+// gemm is C[m,n] = alpha·op(A) op(B) + beta·C in row-major order.
+static inline void gemm(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+                        int ldb, float beta, float *c, int ldc) {
+  sgemm_(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &alpha, b, &ldb, a, &lda, &beta, c, &ldc);
+}
+static inline void gemm(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda, const double *b,
+                        int ldb, double beta, double *c, int ldc) {
+  dgemm_(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &alpha, b, &ldb, a, &lda, &beta, c, &ldc);
+}
+
+// unpack copies n rows of width d, stride apart, into a dense block.
+template <class S, class C> REVELA_INLINE void unpack_body(const S *x, int64_t stride, int64_t n, int64_t d, C *out) {
+  for (int64_t r = 0; r < n; r++)
+    for (int64_t c = 0; c < d; c++) out[r * d + c] = load(x + r * stride + c);
+}
+REVELA_CLONES static void unpack(const float *x, int64_t stride, int64_t n, int64_t d, float *out) {
+  unpack_body(x, stride, n, d, out);
+}
+REVELA_CLONES static void unpack(const bf16 *x, int64_t stride, int64_t n, int64_t d, float *out) {
+  unpack_body(x, stride, n, d, out);
+}
+static void unpack(const double *x, int64_t stride, int64_t n, int64_t d, double *out) {
+  unpack_body(x, stride, n, d, out);
+}
+
+// pack is the way back.
+template <class S, class C> REVELA_INLINE void pack_body(const C *x, int64_t n, int64_t d, S *out, int64_t stride) {
+  for (int64_t r = 0; r < n; r++)
+    for (int64_t c = 0; c < d; c++) store(out + r * stride + c, x[r * d + c]);
+}
+REVELA_CLONES static void pack(const float *x, int64_t n, int64_t d, float *out, int64_t stride) {
+  pack_body(x, n, d, out, stride);
+}
+REVELA_CLONES static void pack(const float *x, int64_t n, int64_t d, bf16 *out, int64_t stride) {
+  pack_body(x, n, d, out, stride);
+}
+static void pack(const double *x, int64_t n, int64_t d, double *out, int64_t stride) { pack_body(x, n, d, out, stride); }
+
+// softmax_row turns scores [first, end) of one row into probabilities, the rest into 0; returns log Σ exp.
+template <class C> REVELA_INLINE C softmax_row_body(C *s, int64_t first, int64_t end, int64_t nk) {
+  C top = -std::numeric_limits<C>::infinity(), sum = 0;
+#pragma omp simd reduction(max : top)
+  for (int64_t c = first; c < end; c++) top = s[c] > top ? s[c] : top;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t c = first; c < end; c++) {
+    s[c] = exp_inline(s[c] - top);
+    sum += s[c];
+  }
+  C inverse = 1 / sum;
+#pragma omp simd
+  for (int64_t c = first; c < end; c++) s[c] *= inverse;
+  std::fill(s, s + first, C(0));
+  std::fill(s + end, s + nk, C(0));
+  return top + std::log(sum);
+}
+REVELA_CLONES static float softmax_row(float *s, int64_t first, int64_t end, int64_t nk) {
+  return softmax_row_body(s, first, end, nk);
+}
+static double softmax_row(double *s, int64_t first, int64_t end, int64_t nk) {
+  return softmax_row_body(s, first, end, nk);
+}
+
+// exp_row turns scores into the probabilities that softmax_row gave, from its log Σ exp.
+template <class C> REVELA_INLINE void exp_row_body(C *s, C lse, int64_t first, int64_t end, int64_t nk) {
+#pragma omp simd
+  for (int64_t c = first; c < end; c++) s[c] = exp_inline(s[c] - lse);
+  std::fill(s, s + first, C(0));
+  std::fill(s + end, s + nk, C(0));
+}
+REVELA_CLONES static void exp_row(float *s, float lse, int64_t first, int64_t end, int64_t nk) {
+  exp_row_body(s, lse, first, end, nk);
+}
+static void exp_row(double *s, double lse, int64_t first, int64_t end, int64_t nk) {
+  exp_row_body(s, lse, first, end, nk);
+}
+
+// dot is Σ a·b.
+template <class C> REVELA_INLINE C dot_body(const C *a, const C *b, int64_t n) {
+  C sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t c = 0; c < n; c++) sum += a[c] * b[c];
+  return sum;
+}
+REVELA_CLONES static float dot(const float *a, const float *b, int64_t n) { return dot_body(a, b, n); }
+static double dot(const double *a, const double *b, int64_t n) { return dot_body(a, b, n); }
+
+// axpy is y += a·x.
+template <class C> REVELA_INLINE void axpy_body(C a, const C *x, C *y, int64_t n) {
+#pragma omp simd
+  for (int64_t c = 0; c < n; c++) y[c] += a * x[c];
+}
+REVELA_CLONES static void axpy(float a, const float *x, float *y, int64_t n) { axpy_body(a, x, y, n); }
+static void axpy(double a, const double *x, double *y, int64_t n) { axpy_body(a, x, y, n); }
+
+// score_gradient_row turns x = dO·V into the gradient of the scores: p·(a·x + b·norm − c); norm may be null.
+template <class C>
+REVELA_INLINE void score_gradient_row_body(const C *p, const C *norm, C a, C b, C c0, C *x, int64_t n) {
+  if (norm) {
+#pragma omp simd
+    for (int64_t c = 0; c < n; c++) x[c] = p[c] * (a * x[c] + b * norm[c] - c0);
+  } else {
+#pragma omp simd
+    for (int64_t c = 0; c < n; c++) x[c] = p[c] * (a * x[c] - c0);
+  }
+}
+REVELA_CLONES static void score_gradient_row(const float *p, const float *norm, float a, float b, float c0, float *x,
+                                             int64_t n) {
+  score_gradient_row_body(p, norm, a, b, c0, x, n);
+}
+static void score_gradient_row(const double *p, const double *norm, double a, double b, double c0, double *x,
+                               int64_t n) {
+  score_gradient_row_body(p, norm, a, b, c0, x, n);
+}
+
+} // namespace revela

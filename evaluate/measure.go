@@ -104,7 +104,7 @@ func parseMeasure(name string) ([]Measure, error) {
 	if name == "official" {
 		return ParseMeasures(official)
 	}
-	for _, m := range singles {
+	for _, m := range slices.Concat(singles, interpolated()) {
 		if m.Name == name {
 			return []Measure{m}, nil
 		}

@@ -79,10 +79,11 @@ func ReadRun(path string) (*Run, error) {
 // parseScore rounds twice, text → float64 → float32, as trec_eval 9.0.8 does (atof to float).
 func parseScore(text string) (float32, error) {
 	score, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(score) || math.Abs(score) > math.MaxFloat32 {
+	rounded := float32(score)
+	if err != nil || math.IsNaN(score) || math.IsInf(float64(rounded), 0) {
 		return 0, fmt.Errorf("score %q, expected a finite number", text)
 	}
-	return float32(score), nil
+	return rounded, nil
 }
 
 // WriteRun writes a run in TREC's layout, queries in order of their ids, ranks from 1. A score is written with

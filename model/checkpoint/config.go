@@ -109,7 +109,7 @@ var familyDefaults = map[string]func(c *Config){
 	"mistral": mistralDefaults,
 	"gemma3_text": func(c *Config) {
 		c.MaxPositionEmbeddings, c.SlidingWindow, c.HeadDim, c.NumKeyValueHeads = 131072, 4096, 256, 4
-		c.HiddenAct, c.TieWordEmbeddings, c.RopeTheta = "gelu_pytorch_tanh", true, 1e6
+		c.HiddenAct, c.TieWordEmbeddings, c.RopeTheta, c.LocalRopeTheta = "gelu_pytorch_tanh", true, 1e6, 10000
 		c.PadTokenID, c.BOSTokenID, c.EOSTokenID = 0, 2, []int{1}
 	},
 	"gpt_neox": func(c *Config) {
@@ -124,8 +124,12 @@ var familyDefaults = map[string]func(c *Config){
 	"modernbert": func(c *Config) {
 		encoderDefaults(c)
 		c.MaxPositionEmbeddings, c.LayerNormEps, c.RopeTheta, c.LocalRopeTheta = 8192, 1e-5, 160000, 10000
-		c.PadTokenID, c.BOSTokenID, c.EOSTokenID = 50283, 50281, []int{50282}
+		c.SlidingWindow, c.PadTokenID, c.BOSTokenID, c.EOSTokenID = 128, 50283, 50281, []int{50282}
 	},
+}
+
+func qwenDefaults(c *Config) {
+	c.MaxPositionEmbeddings, c.NumKeyValueHeads, c.SlidingWindow, c.MaxWindowLayers = 32768, 32, 4096, 28
 }
 
 func mistralDefaults(c *Config) {

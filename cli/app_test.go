@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// run runs the program and returns what it printed and its exit status.
+func run(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status = Run(context.Background(), append([]string{"revela"}, args...), &out, &errs)
+	return out.String(), errs.String(), status
+}
+
+// requireFailure checks the one line that a failing command prints, and that it prints nothing else.
+func requireFailure(t *testing.T, wantStatus int, want string, args ...string) {
+	t.Helper()
+	stdout, stderr, status := run(t, args...)
+	if status != wantStatus || stderr != "revela: "+want+"\n" || stdout != "" {
+		t.Errorf("revela %s: status %d\n got %q %q\nwant %d %q", strings.Join(args, " "), status, stderr, stdout, wantStatus, want)
+	}
+}
+
+// names lists the commands as messages do.
+func names() string {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, test := range []struct {
+		args, want string
+	}{
+		{"", "found no command, expected one of " + names() + " (see revela --help)"},
+		{"scor", `found the unknown command "scor", expected one of ` + names() + " (see revela --help)"},
+		{"--colour", "found the unknown flag --colour (see revela --help)"},
+		{"score --qrel x", "score: found the unknown flag --qrel (see revela score --help)"},
+		{"score --depth x", `score: invalid value "x" for flag -depth: parse error (see revela score --help)`},
+		{"score --qrels", "score: flag needs an argument: -qrels (see revela score --help)"},
+		{"score --run a", "score: found no --qrels, expected one (see revela score --help)"},
+		{"score --qrels a", "score: found no --run, expected one (see revela score --help)"},
+		{"score a b", `score: found the argument "a", expected flags only (see revela score --help)`},
+		{"download", "download: found no ID, expected at least one (see revela download --help)"},
+		{"download org/name --dataset", "download: found the flag --dataset after an argument, expected flags first (see revela download --help)"},
+		{"check", "check: found no --config, expected one (see revela check --help)"},
+	} {
+		requireFailure(t, 2, test.want, strings.Fields(test.args)...)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("disk full"), 1},
+		{&usageError{"x"}, 2},
+		{fmt.Errorf("train: %w", context.Canceled), 130},
+	} {
+		if got := Status(test.err); got != test.want {
+			t.Errorf("Status(%v) = %d, want %d", test.err, got, test.want)
+		}
+	}
+}
+
+func TestPrintError(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""},
+		{errors.New("disk full"), "revela: disk full\n"},
+		{errors.New("a.yaml:1: x\na.yaml:2: y"), "revela: a.yaml:1: x\nrevela: a.yaml:2: y\n"},
+		{fmt.Errorf("train: %w", context.Canceled), "revela: interrupted\n"},
+	} {
+		var out bytes.Buffer
+		if printError(&out, test.err); out.String() != test.want {
+			t.Errorf("got %q, want %q", out.String(), test.want)
+		}
+	}
+}
+
+// Every command says what it is for, gives an example that names it, and takes --set.
+func TestHelp(t *testing.T) {
+	for _, c := range commands() {
+		stdout, stderr, status := run(t, c.name, "--help")
+		if status != 0 || stderr != "" {
+			t.Errorf("%s --help: status %d, %q", c.name, status, stderr)
+		}
+		for _, want := range []string{c.summary, "Example:\n     revela " + c.name, "--set KEY=VALUE"} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s --help does not say %q:\n%s", c.name, want, stdout)
+			}
+		}
+	}
+	stdout, _, status := run(t, "--help")
+	if status != 0 || !strings.Contains(stdout, statusHelp) {
+		t.Errorf("--help: status %d:\n%s", status, stdout)
+	}
+}
+
+// The examples of the help are command lines that the flag parser takes.
+func TestExamplesParse(t *testing.T) {
+	for _, c := range commands() {
+		for _, example := range c.examples {
+			app := newApp(&bytes.Buffer{}, &bytes.Buffer{})
+			app.Command(c.name).Action = func(ctx *cli.Context) error { return c.checkArguments(ctx) }
+			if err := app.Run(shellWords(example)); err != nil {
+				t.Errorf("%s: %v", example, err)
+			}
+		}
+	}
+}
+
+// shellWords splits a command line at blanks, outside of double quotes.
+func shellWords(line string) []string {
+	quoted := false
+	return strings.FieldsFunc(strings.ReplaceAll(line, `""`, `"`), func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+			return true
+		}
+		return r == ' ' && !quoted
+	})
+}
+
+func TestVersion(t *testing.T) {
+	stdout, _, status := run(t, "--version")
+	if status != 0 || !strings.HasPrefix(stdout, "revela version "+release) {
+		t.Errorf("status %d: %s", status, stdout)
+	}
+}
+
+// A mistake of an override is reported as it was given.
+func TestBadSet(t *testing.T) {
+	requireFailure(t, 1, `--set seed=x: found "x", expected a whole number of at least 0`, "download", "--set", "seed=x", "org/name")
+}
+
+func TestScore(t *testing.T) {
+	dir := t.TempDir()
+	qrels, runFile := filepath.Join(dir, "qrels"), filepath.Join(dir, "run")
+	write(t, qrels, "q1 0 d1 1\nq1 0 d2 0\nq2 0 d3 2\nq3 0 d1 1\n")
+	write(t, runFile, "q1 Q0 d2 1 0.9 tag\nq1 Q0 d1 2 0.8 tag\nq2 Q0 d3 1 0.5 tag\n")
+	stdout, stderr, status := run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map,ndcg@10", "--json", "--per-query")
+	if status != 0 || !strings.HasPrefix(stderr, runFile+": ") || !strings.Contains(stderr, "1") {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	var got scoredRun
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Metrics["map"] != 0.75 || got.PerQuery["q1"]["map"] != 0.5 || got.Queries != 2 || len(got.Missing) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map", "--complete")
+	if want := "map                   \tall\t0.5000\n"; stdout != want {
+		t.Errorf("got %q, want %q", stdout, want)
+	}
+}
+
+func TestScoreErrors(t *testing.T) {
+	const known = "unknown metric \"x\", expected one of: "
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--metrics", "x"}, "revela: --metrics x: " + known},
+		{[]string{"--set", "evaluate.metrics=[x]"}, "revela: --set evaluate.metrics=[x]: evaluate.metrics: " + known},
+		{nil, "revela: open absent: no such file or directory"},
+	} {
+		_, stderr, status := run(t, append([]string{"score", "--qrels", "absent", "--run", "absent"}, test.args...)...)
+		if status != 1 || !strings.HasPrefix(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("status %d: got %q, want %q", status, stderr, test.want)
+		}
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

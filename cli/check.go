@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"revela/config"
+	"revela/data"
+	"revela/evaluate"
+	"revela/model/checkpoint"
+)
+
+func checkCommand() command {
+	return command{
+		name:    "check",
+		summary: "dry run: validate a configuration and all that it names, estimate memory",
+		details: "Reports every mistake of the configuration at once. Then resolves the checkpoints (what is missing is\n" +
+			"downloaded, as train would), reads every line of the groups, the queries and judgements of the collections,\n" +
+			"and estimates the memory that training takes. Nothing is written below output.",
+		examples: []string{
+			"revela check --config configs/quickstart.yaml",
+			"revela check --config configs/quickstart.yaml --set retriever.lora.rank=16 --json",
+		},
+		flags: []cli.Flag{configFlag(), jsonFlag()},
+		run:   runCheck,
+	}
+}
+
+// checked is what a dry run found.
+type checked struct {
+	Config      string              `json:"config"`
+	Retriever   *checkedModel       `json:"retriever,omitempty"`
+	LM          *checkedModel       `json:"lm,omitempty"`
+	Groups      *checkedGroups      `json:"groups,omitempty"`
+	Collections []checkedCollection `json:"collections"`
+}
+
+type checkedModel struct {
+	Checkpoint   string `json:"checkpoint"`
+	Folder       string `json:"folder"`
+	Architecture string `json:"architecture"`
+	Parameters   int64  `json:"parameters"`
+	Learning     int64  `json:"learning"` // parameters that learn
+	Memory       memory `json:"memory"`   // bytes, estimated
+}
+
+type checkedGroups struct {
+	Files   []data.File `json:"files"`
+	Groups  int         `json:"groups"`
+	Queries int         `json:"queries"` // of the first group; 0 where its texts are the queries
+	Texts   int         `json:"texts"`   // of the first group
+}
+
+type checkedCollection struct {
+	Name      string `json:"name"`
+	Queries   int    `json:"queries"`
+	Documents int    `json:"documents"`
+}
+
+func runCheck(ctx *cli.Context) error {
+	if err := require(ctx, "config"); err != nil {
+		return err
+	}
+	c, err := configuration(ctx, nil)
+	if err != nil {
+		return err
+	}
+	result := checked{Config: ctx.String("config"), Collections: []checkedCollection{}}
+	if err := result.fill(ctx, c); err != nil {
+		return err
+	}
+	if ctx.Bool("json") {
+		return printJSON(ctx, result)
+	}
+	result.print(ctx.App.Writer)
+	return nil
+}
+
+// fill checks all parts, and reports the mistakes of all of them.
+func (r *checked) fill(ctx *cli.Context, c *config.Config) error {
+	_, measuresErr := configuredMeasures(c)
+	return errors.Join(measuresErr, r.checkModels(ctx, c), r.checkGroups(c), r.checkCollections(c))
+}
+
+func (r *checked) checkModels(ctx *cli.Context, c *config.Config) (err error) {
+	p := newProgress(ctx.App.ErrWriter, size)
+	defer p.finish()
+	resolver := &checkpoint.Resolver{Progress: p.report}
+	r.Retriever = &checkedModel{Checkpoint: c.Retriever.Checkpoint}
+	err = r.Retriever.check(ctx, resolver, c, "retriever", c.Retriever.Revision, func(n network) (learning, tokens int64) {
+		return n.learning(c.Retriever.Freeze, c.Retriever.LoRA), retrieverTokens(c)
+	})
+	if c.Objective.Name == "infonce" {
+		return err
+	}
+	r.LM = &checkedModel{Checkpoint: c.LM.Checkpoint}
+	return errors.Join(err, r.LM.check(ctx, resolver, c, "lm", c.LM.Revision, func(n network) (learning, tokens int64) {
+		return n.learning(c.LM.Freeze, c.LM.LoRA), lmTokens(c)
+	}))
+}
+
+// check finds a model's files and reads its shape; use says how many weights learn and whose tokens' states are kept.
+func (m *checkedModel) check(ctx *cli.Context, resolver *checkpoint.Resolver, c *config.Config, section, revision string,
+	use func(network) (learning, tokens int64)) error {
+	key := section + ".checkpoint"
+	folder, err := resolver.Resolve(ctx.Context, m.Checkpoint, revision)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", c.At(key), key, err)
+	}
+	shape, err := checkpoint.ReadConfig(folder)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", c.At(key), key, err)
+	}
+	n, err := newNetwork(shape, section == "lm")
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", c.At(key), key, err)
+	}
+	learning, tokens := use(n)
+	m.Folder, m.Architecture = folder, cmp.Or(strings.Join(shape.Architectures, ", "), shape.ModelType)
+	m.Parameters, m.Learning, m.Memory = n.parameters(), learning, n.estimate(c, learning, tokens)
+	return nil
+}
+
+func (r *checked) checkGroups(c *config.Config) error {
+	if len(c.Data.Groups) == 0 {
+		return nil
+	}
+	groups, err := data.Open(c.Data.Groups, data.Options{Seed: c.Seed, GroupSize: c.Data.GroupSize})
+	if err != nil {
+		return fmt.Errorf("%s: data.groups: %w", c.At("data.groups"), err)
+	}
+	defer groups.Close()
+	first, err := groups.Group(0, 0)
+	if err != nil {
+		return err
+	}
+	r.Groups = &checkedGroups{Files: groups.Files(), Groups: groups.Len(), Queries: len(first.Queries), Texts: len(first.Texts)}
+	return nil
+}
+
+func (r *checked) checkCollections(c *config.Config) error {
+	var problems []error
+	for i, dir := range c.Evaluate.Collections {
+		collection, err := evaluate.OpenCollection(dir, c.Evaluate.Split)
+		if err != nil {
+			key := fmt.Sprintf("evaluate.collections[%d]", i)
+			problems = append(problems, fmt.Errorf("%s: %s: %w", c.At(key), key, err))
+			continue
+		}
+		r.Collections = append(r.Collections,
+			checkedCollection{Name: collection.Name, Queries: len(collection.Queries), Documents: len(collection.IDs)})
+	}
+	return errors.Join(problems...)
+}
+
+// print writes a line a part.
+func (r *checked) print(w io.Writer) {
+	fmt.Fprintf(w, "%-12s %s has no mistake\n", "config", r.Config)
+	total := r.Retriever.print(w, "retriever") + r.LM.print(w, "lm")
+	switch g := r.Groups; {
+	case g == nil:
+		fmt.Fprintf(w, "%-12s none named (data.groups); train needs some\n", "groups")
+	case g.Queries > 0:
+		fmt.Fprintf(w, "%-12s %s; the first has %d queries and %d texts\n", "groups", count(int64(g.Groups)), g.Queries, g.Texts)
+	default:
+		fmt.Fprintf(w, "%-12s %s; the first has %d texts\n", "groups", count(int64(g.Groups)), g.Texts)
+	}
+	for _, c := range r.Collections {
+		fmt.Fprintf(w, "%-12s %s: %s queries, %s documents\n", "collection", c.Name, count(int64(c.Queries)), count(int64(c.Documents)))
+	}
+	fmt.Fprintf(w, "%-12s about %s to train, at most lengths and without what libraries take\n", "memory", size(total))
+}
+
+// print writes the model's line and returns the memory that it takes.
+func (m *checkedModel) print(w io.Writer, name string) int64 {
+	if m == nil {
+		return 0
+	}
+	fmt.Fprintf(w, "%-12s %s, %s: %s parameters, %s learn; %s weights, %s gradients and moments, %s activations\n", name,
+		m.Folder, m.Architecture, count(m.Parameters), count(m.Learning),
+		size(m.Memory.Weights), size(m.Memory.Learning), size(m.Memory.Activations))
+	return m.Memory.total()
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"revela/config"
+	"revela/internal/testdata"
+	"revela/model/checkpoint"
+)
+
+// The number of parameters by config.json is the number of values in the checkpoint.
+func TestFixtureParameters(t *testing.T) {
+	backbones := filepath.Join(testdata.Fixtures(t), "backbones")
+	folders, err := os.ReadDir(backbones)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue
+		}
+		t.Run(folder.Name(), func(t *testing.T) {
+			dir := filepath.Join(backbones, folder.Name())
+			c, err := checkpoint.ReadConfig(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := newNetwork(c, true)
+			if err != nil && strings.Contains(err.Error(), "model_type: found") {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := n.parameters(), storedValues(t, dir); got != want {
+				t.Errorf("%d parameters, the checkpoint has %d", got, want)
+			}
+		})
+	}
+}
+
+// storedValues counts the values of the tensors that the network itself has.
+func storedValues(t *testing.T, dir string) int64 {
+	t.Helper()
+	weights, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer weights.Close()
+	var total int64
+	for _, name := range weights.Names() {
+		if strings.Contains(name, "pooler.") || strings.HasPrefix(name, "cls.") {
+			continue
+		}
+		tensor, _, err := weights.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := int64(1)
+		for _, size := range tensor.Shape {
+			values *= size
+		}
+		total += values
+	}
+	return total
+}
+
+func TestLearningParameters(t *testing.T) {
+	shape := &checkpoint.Config{ModelType: "llama", HiddenSize: 8, IntermediateSize: 16, NumHiddenLayers: 2,
+		NumAttentionHeads: 2, NumKeyValueHeads: 1, HeadDim: 4, VocabSize: 10, TieWordEmbeddings: true}
+	n, err := newNetwork(shape, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer := int64(8*8 + 2*8*4 + 8*8 + 3*8*16 + 2*8)
+	all := 80 + 2*layer + 8
+	for _, test := range []struct {
+		freeze config.Freeze
+		lora   *config.LoRA
+		want   int64
+	}{
+		{config.FreezeNothing, nil, all},
+		{config.FreezeAll, nil, 0},
+		{config.FreezeEmbeddings, nil, all - 80},
+		{config.FreezeNothing, &config.LoRA{Rank: 3, Targets: config.Targets{"q_proj", "down_proj"}}, 2 * 3 * (16 + 24)},
+		{config.FreezeNothing, &config.LoRA{Rank: 1, Targets: config.Targets{"all-linear"}}, 2 * (16 + 12 + 12 + 16 + 3*24)},
+	} {
+		if got := n.learning(test.freeze, test.lora); got != test.want {
+			t.Errorf("freeze %s, lora %v: %d weights learn, want %d", test.freeze, test.lora, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"revela/evaluate"
+)
+
+func scoreCommand() command {
+	return command{
+		name:    "score",
+		summary: "measure a run against relevance judgements, as trec_eval does",
+		details: "Reads judgements (BEIR's TSV or TREC's layout) and a run (TREC's layout) and prints trec_eval's\n" +
+			"numbers. A judged query without results is left out of the means with a warning that counts\n" +
+			"them; --complete counts it as 0.",
+		examples: []string{
+			"revela score --qrels data/scifact/qrels/test.tsv --run runs/example/runs/scifact.trec",
+			"revela score --qrels qrels.txt --run run.trec --metrics ndcg@10,map,recall@100 --per-query",
+			"revela score --qrels qrels.txt --run run.trec --metrics official",
+		},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "qrels", Usage: "`FILE` of judgements"},
+			&cli.StringFlag{Name: "run", Usage: "`FILE` of the run"},
+			&cli.StringFlag{Name: "metrics", Usage: "`LIST` of measures in mteb's names (ndcg@10) or trec_eval's " +
+				"(ndcg_cut.10; official: its default set); default: evaluate.metrics"},
+			switchFlag("per-query", "print every query's values before the means"),
+			switchFlag("complete", "count judged queries without results as 0 (trec_eval -c)"),
+			&cli.IntFlag{Name: "relevance-level", Value: 1, Usage: "least `LEVEL` that counts as relevant (trec_eval -l)"},
+			&cli.IntFlag{Name: "depth", Usage: "first `N` results of a query that count; 0: all (trec_eval -M)"},
+			jsonFlag(),
+		},
+		run: runScore,
+	}
+}
+
+func runScore(ctx *cli.Context) error {
+	if err := require(ctx, "qrels", "run"); err != nil {
+		return err
+	}
+	measures, err := scoreMeasures(ctx)
+	if err != nil {
+		return err
+	}
+	scores, err := scoreFiles(ctx, ctx.String("qrels"), ctx.String("run"), measures)
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("json") {
+		return printJSON(ctx, scoreResult(scores, ctx.Bool("per-query")))
+	}
+	return scores.Print(ctx.App.Writer, ctx.Bool("per-query"))
+}
+
+// scoreMeasures are those of --metrics, else the configuration's.
+func scoreMeasures(ctx *cli.Context) ([]evaluate.Measure, error) {
+	if ctx.IsSet("metrics") {
+		measures, err := evaluate.ParseMeasures(words(ctx.String("metrics")))
+		if err != nil {
+			return nil, fmt.Errorf("--metrics %s: %w", ctx.String("metrics"), err)
+		}
+		return measures, nil
+	}
+	c, err := configuration(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return configuredMeasures(c)
+}
+
+func scoreFiles(ctx *cli.Context, qrelsFile, runFile string, measures []evaluate.Measure) (*evaluate.Scores, error) {
+	qrels, err := evaluate.ReadQrels(qrelsFile)
+	if err != nil {
+		return nil, err
+	}
+	run, err := evaluate.ReadRun(runFile)
+	if err != nil {
+		return nil, err
+	}
+	options := evaluate.ScoreOptions{
+		RelevanceLevel: ctx.Int("relevance-level"), Depth: ctx.Int("depth"), Complete: ctx.Bool("complete"),
+	}
+	scores, err := evaluate.Score(qrels, run, measures, options)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range scores.Warnings(options.Complete) {
+		fmt.Fprintf(ctx.App.ErrWriter, "%s: %s\n", runFile, warning)
+	}
+	return scores, nil
+}
+
+// scoredRun is the JSON of a scored run.
+type scoredRun struct {
+	Tag      string                        `json:"tag"`
+	Metrics  map[string]float64            `json:"metrics"`
+	Queries  int                           `json:"queries"`            // that the metrics are means over
+	Missing  []string                      `json:"missing,omitempty"`  // judged queries without results
+	Unjudged int                           `json:"unjudged,omitempty"` // queries of the run without judgements
+	PerQuery map[string]map[string]float64 `json:"per_query,omitempty"`
+}
+
+func scoreResult(s *evaluate.Scores, perQuery bool) scoredRun {
+	result := scoredRun{Tag: s.Tag, Metrics: s.Metrics(), Queries: len(s.Queries), Missing: s.Missing, Unjudged: s.Unjudged}
+	if !perQuery {
+		return result
+	}
+	result.PerQuery = map[string]map[string]float64{}
+	for i, query := range s.Queries {
+		values := map[string]float64{}
+		for j, measure := range s.Measures {
+			if _, isNumber := result.Metrics[measure.Name]; isNumber {
+				values[measure.Name] = s.PerQuery[i][j]
+			}
+		}
+		result.PerQuery[query] = values
+	}
+	return result
+}

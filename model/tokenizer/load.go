@@ -1,0 +1,194 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// files are the parts of what was loaded that Files writes again.
+type files struct {
+	tokenizer tokenizerFile
+}
+
+// Load reads the tokenizer of a checkpoint's folder: tokenizer.json, else vocab.txt (BERT), else vocab.json with
+// merges.txt (GPT-2, Qwen2); with tokenizer_config.json and special_tokens_map.json where they exist.
+func Load(dir string) (*Tokenizer, error) {
+	t, err := load(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load tokenizer: %w", err)
+	}
+	return t, nil
+}
+
+func load(dir string) (*Tokenizer, error) {
+	var read [3][]byte
+	for i, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"} {
+		data, err := readOptional(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		read[i] = data
+	}
+	if read[0] != nil {
+		return parse(sources{dir, "tokenizer.json", read[0], read[1], read[2]})
+	}
+	name, data, err := convertVocabulary(dir, read[1])
+	if err != nil {
+		return nil, err
+	}
+	return parse(sources{dir, name, data, read[1], read[2]})
+}
+
+// readOptional returns nil for a file that does not exist.
+func readOptional(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// Parse builds a tokenizer from the contents of tokenizer.json and tokenizer_config.json (nil for none). The name
+// stands for the folder in errors.
+func Parse(name string, tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
+	t, err := parse(sources{name, "tokenizer.json", tokenizerJSON, tokenizerConfigJSON, nil})
+	if err != nil {
+		return nil, fmt.Errorf("load tokenizer: %w", err)
+	}
+	return t, nil
+}
+
+// sources are the contents of a tokenizer's files.
+type sources struct {
+	dir, name                      string // name of the file that tokenizer was read or made from
+	tokenizer, config, specialsMap []byte
+}
+
+func parse(s sources) (*Tokenizer, error) {
+	t := &Tokenizer{added: newAddedVocabulary()}
+	var err error
+	if t.config, t.special, err = readConfig(s.config); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer_config.json"), err)
+	}
+	if len(s.specialsMap) > 0 {
+		var keys map[string]json.RawMessage
+		err := readJSON(s.specialsMap, &keys)
+		if err == nil {
+			err = t.special.read(keys)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "special_tokens_map.json"), err)
+		}
+	}
+	if err := t.build(s.tokenizer); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, s.name), err)
+	}
+	return t, nil
+}
+
+// build reads tokenizer.json; the configuration has been read.
+func (t *Tokenizer) build(data []byte) (err error) {
+	file := &t.files.tokenizer
+	if err := readJSON(data, file); err != nil {
+		return err
+	}
+	if file.Version != "" && file.Version != "1.0" {
+		return fmt.Errorf("version %q is not supported, expected 1.0", file.Version)
+	}
+	if t.normalize, err = readNormalizer(file.Normalizer); err != nil {
+		return err
+	}
+	if t.split, err = readPreTokenizers(file.PreTokenizer); err != nil {
+		return err
+	}
+	if err := t.checkMetaspace(); err != nil {
+		return err
+	}
+	if t.model, t.vocab, err = readModel(file.Model, t.isByteLevel()); err != nil {
+		return err
+	}
+	t.tokens = make(map[int32]string, len(t.vocab))
+	for token, id := range t.vocab {
+		t.tokens[id] = token
+	}
+	if t.decode, err = readDecoder(file.Decoder); err != nil {
+		return err
+	}
+	if t.post, err = readPostProcessor(file.PostProcessor); err != nil {
+		return err
+	}
+	if err := t.addTokens(); err != nil {
+		return err
+	}
+	return t.applyFlags()
+}
+
+// isByteLevel tells whether words reach the model in ByteLevel's alphabet.
+func (t *Tokenizer) isByteLevel() bool {
+	if len(t.split) == 0 {
+		return false
+	}
+	_, ok := t.split[len(t.split)-1].(byteLevel)
+	return ok
+}
+
+func (t *Tokenizer) checkMetaspace() error {
+	for _, step := range t.split {
+		if m, ok := step.(metaspace); ok && m.scheme == "first" && movesStart(t.normalize) {
+			return errors.New("pre_tokenizer Metaspace: prepend_scheme first after a normalizer that removes text is not supported")
+		}
+	}
+	return nil
+}
+
+// addTokens adds the tokens of tokenizer.json, then as transformers does those of tokenizer_config.json and the
+// special tokens that are not among them.
+func (t *Tokenizer) addTokens() error {
+	var list []addedToken
+	if raw := t.files.tokenizer.AddedTokens; !isNull(raw) {
+		if err := readJSON(raw, &list); err != nil {
+			return fmt.Errorf("added_tokens: %w", err)
+		}
+	}
+	for _, token := range list {
+		t.added.add(token, t.vocab, t.normalize)
+	}
+	for _, token := range t.config.added {
+		t.added.add(token, t.vocab, t.normalize)
+	}
+	t.special.complete(t.config.class, func(token string) bool {
+		_, ok := t.TokenID(token)
+		return ok
+	})
+	var specials []string
+	for _, n := range t.special.named() {
+		specials = append(specials, *n.token)
+	}
+	for _, token := range append(specials, t.config.extra...) {
+		if _, ok := t.added.ids[token]; !ok {
+			t.added.add(addedToken{Content: token, Special: true}, t.vocab, t.normalize)
+		}
+	}
+	t.added.index()
+	return nil
+}
+
+// applyFlags replaces the post-processor where tokenizer_config.json has add_bos_token or add_eos_token, as
+// transformers 5 does (TokenizersBackend.update_post_processor).
+func (t *Tokenizer) applyFlags() error {
+	if !t.config.hasFlags {
+		return nil
+	}
+	t.post = postProcessor{}
+	if bos, ok := t.BOS(); ok && t.config.addBOS {
+		t.post.prefix = []int32{bos}
+	}
+	if eos, ok := t.EOS(); ok && t.config.addEOS {
+		t.post.suffix = []int32{eos}
+	}
+	return nil
+}

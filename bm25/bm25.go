@@ -73,17 +73,20 @@ func (x *Index) Scores(query string, scores []float32) error {
 // Search returns the best k documents that share a term with the query, best first; of equal scores the document
 // added first comes first.
 func (x *Index) Search(query string, k int) ([]Hit, error) {
+	if k < 1 {
+		return nil, fmt.Errorf("bm25: search for the best %d documents, expected at least 1", k)
+	}
 	scores := make([]float32, x.length)
 	if err := x.Scores(query, scores); err != nil {
 		return nil, err
 	}
-	heap := topk.New(k, func(a, b int32) bool { return a < b })
+	best := topk.New(k, func(a, b int32) bool { return a < b })
 	for document, score := range scores {
 		if score > 0 {
-			heap.Push(int32(document), score)
+			best.Push(int32(document), score)
 		}
 	}
-	return heap.Sorted(), nil
+	return best.Sorted(), nil
 }
 
 // Builder collects documents for an index.

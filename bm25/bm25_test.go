@@ -92,6 +92,9 @@ func TestErrors(t *testing.T) {
 		t.Errorf("b: %v", err)
 	}
 	index := build(t, Defaults(English), []string{"one", "two"})
+	if _, err := index.Search("one", 0); fmt.Sprint(err) != "bm25: search for the best 0 documents, expected at least 1" {
+		t.Errorf("k: %v", err)
+	}
 	if err := index.Scores("one", make([]float32, 3)); fmt.Sprint(err) != "bm25: room for 3 scores, expected 2" {
 		t.Errorf("scores: %v", err)
 	}

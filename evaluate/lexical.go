@@ -117,14 +117,14 @@ func (r *lexicalRanker) rank(query, exclude string) ([]Hit, error) {
 	if err := r.index.Scores(query, scores); err != nil {
 		return nil, err
 	}
-	heap := topk.New(r.k, func(a, b int32) bool { return r.ids[a] > r.ids[b] })
+	best := topk.New(r.k, func(a, b int32) bool { return r.ids[a] > r.ids[b] })
 	for document, score := range scores {
 		if score > 0 && r.ids[document] != exclude {
-			heap.Push(int32(document), score)
+			best.Push(int32(document), score)
 		}
 	}
 	var hits []Hit
-	for _, item := range heap.Sorted() {
+	for _, item := range best.Sorted() {
 		hits = append(hits, Hit{Document: r.ids[item.Index], Score: item.Score})
 	}
 	for _, document := range r.byID {

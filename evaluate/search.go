@@ -26,7 +26,7 @@ type Search struct {
 	dim     int
 	queries []float32
 	norms   []float64 // of the queries
-	heaps   []*topk.Heap
+	best    []*topk.Selector
 	ids     []string // of all documents added
 	exclude []string // by query: the document that is never returned; nil: none
 	product Product
@@ -43,14 +43,14 @@ func NewSearch(queries []float32, dim, k int, exclude []string, product Product)
 		return nil, fmt.Errorf("search: top_k is %d, expected at least 1", k)
 	}
 	n := len(queries) / dim
-	s := &Search{dim: dim, queries: queries, norms: make([]float64, n), heaps: make([]*topk.Heap, n), exclude: exclude, product: product}
+	s := &Search{dim: dim, queries: queries, norms: make([]float64, n), best: make([]*topk.Selector, n), exclude: exclude, product: product}
 	for i := range n {
 		norm, err := finiteNorm(s.query(i))
 		if err != nil {
 			return nil, fmt.Errorf("search: query %d: %w", i+1, err)
 		}
 		s.norms[i] = norm
-		s.heaps[i] = topk.New(k, s.ranksBefore)
+		s.best[i] = topk.New(k, s.ranksBefore)
 	}
 	return s, nil
 }
@@ -89,8 +89,8 @@ func (s *Search) addTile(ids []string, documents []float32) error {
 	}
 	first := len(s.ids)
 	s.ids = append(s.ids, ids...)
-	for start := 0; start < len(s.heaps); start += queryTile {
-		end := min(start+queryTile, len(s.heaps))
+	for start := 0; start < len(s.best); start += queryTile {
+		end := min(start+queryTile, len(s.best))
 		needed := (end - start) * len(ids)
 		if cap(s.out) < needed {
 			s.out = make([]float32, needed)
@@ -108,25 +108,25 @@ func (s *Search) addTile(ids []string, documents []float32) error {
 
 // offer pushes the documents of a tile that can be among the best of a query.
 func (s *Search) offer(query, first int, documents, products []float32, longest float64) {
-	heap, vector := s.heaps[query], s.query(query)
+	best, vector := s.best[query], s.query(query)
 	// Any order of float32 summation errs by less than dim·2⁻²³·|q|·|d|; the rest covers the rounding of the score.
 	slack := float32(float64(s.dim+8) * 0x1p-23 * s.norms[query] * longest)
 	for i, product := range products {
-		if threshold, full := heap.Threshold(); full && product < threshold-slack {
+		if threshold, full := best.Threshold(); full && product < threshold-slack {
 			continue
 		}
 		if s.exclude != nil && s.exclude[query] == s.ids[first+i] {
 			continue
 		}
-		heap.Push(int32(first+i), exactDot(vector, documents[i*s.dim:(i+1)*s.dim]))
+		best.Push(int32(first+i), exactDot(vector, documents[i*s.dim:(i+1)*s.dim]))
 	}
 }
 
 // Hits returns the best documents of every query, in trec_eval's order, and ends the search.
 func (s *Search) Hits() [][]Hit {
-	hits := make([][]Hit, len(s.heaps))
+	hits := make([][]Hit, len(s.best))
 	inParallel(len(hits), func(i int) {
-		for _, item := range s.heaps[i].Sorted() {
+		for _, item := range s.best[i].Sorted() {
 			hits[i] = append(hits[i], Hit{Document: s.ids[item.Index], Score: item.Score})
 		}
 	})

@@ -1,7 +1,7 @@
-// Package topk keeps the best k of a stream of scored items in a bounded heap.
+// Package topk keeps the best k of a stream of scored items in bounded memory.
 package topk
 
-import "sort"
+import "slices"
 
 // Item is a scored item, named by its index.
 type Item struct {
@@ -9,80 +9,100 @@ type Item struct {
 	Score float32
 }
 
-// Heap holds the best k items seen so far. Items are ordered by score; Before breaks ties, so that
-// the result does not depend on the order in which items are pushed.
-type Heap struct {
+// Selector holds the best k items seen so far, and up to k more that are thrown out all at once by quickselect: for
+// large k that takes a third of a heap's time. Items are ordered by score; a function breaks ties, so that the result does
+// not depend on the order in which items are pushed.
+type Selector struct {
 	k      int
 	before func(a, b int32) bool
-	items  []Item // items[0] is the worst one kept
+	items  []Item
+	full   bool // k items have been selected; worst is the last of them
+	worst  Item
 }
 
-// New returns an empty heap for k items. before(a, b) says whether item a ranks before item b
-// when their scores are equal; it must be a strict total order.
-func New(k int, before func(a, b int32) bool) *Heap {
-	return &Heap{k: k, before: before}
+// New returns an empty selector for k ≥ 1 items. before(a, b) says whether item a ranks before item b when their
+// scores are equal; it must be a strict total order.
+func New(k int, before func(a, b int32) bool) *Selector {
+	return &Selector{k: k, before: before}
 }
 
-// Threshold returns the score below which no item can enter any more; ok is false while every item can.
-func (h *Heap) Threshold() (score float32, ok bool) {
-	if len(h.items) < h.k || h.k == 0 {
-		return 0, false
-	}
-	return h.items[0].Score, true
-}
+// Threshold returns a score below which no item can enter any more; ok is false while every item can.
+func (s *Selector) Threshold() (score float32, ok bool) { return s.worst.Score, s.full }
 
-// Push offers an item; it is dropped where k better ones are held.
-func (h *Heap) Push(index int32, score float32) {
+// Push offers an item; it is dropped where it cannot be among the best.
+func (s *Selector) Push(index int32, score float32) {
 	item := Item{Index: index, Score: score}
-	switch {
-	case len(h.items) < h.k:
-		h.items = append(h.items, item)
-		h.up(len(h.items) - 1)
-	case h.k > 0 && h.worse(h.items[0], item):
-		h.items[0] = item
-		h.down(0)
+	if s.full && !s.better(item, s.worst) {
+		return
+	}
+	s.items = append(s.items, item)
+	if len(s.items) >= 2*s.k {
+		s.cut()
 	}
 }
 
-// Sorted returns the items held, best first, and leaves the heap empty.
-func (h *Heap) Sorted() []Item {
-	items := h.items
-	h.items = nil
-	sort.Slice(items, func(i, j int) bool { return h.worse(items[j], items[i]) })
+// Sorted returns the best items, best first, and empties the selector.
+func (s *Selector) Sorted() []Item {
+	if len(s.items) > s.k {
+		s.cut()
+	}
+	items := s.items
+	slices.SortFunc(items, func(a, b Item) int {
+		switch {
+		case a == b:
+			return 0
+		case s.better(a, b):
+			return -1
+		}
+		return 1
+	})
+	s.items, s.full = nil, false
 	return items
 }
 
-func (h *Heap) worse(a, b Item) bool {
+func (s *Selector) better(a, b Item) bool {
 	if a.Score != b.Score {
-		return a.Score < b.Score
+		return a.Score > b.Score
 	}
-	return h.before(b.Index, a.Index)
+	return s.before(a.Index, b.Index)
 }
 
-func (h *Heap) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !h.worse(h.items[i], h.items[parent]) {
-			return
+// cut keeps the best k of more than k items: quickselect moves them to the front, the worst of them last.
+func (s *Selector) cut() {
+	low, high, last := 0, len(s.items)-1, s.k-1
+	for low < high {
+		i, j := s.partition(low, high)
+		switch {
+		case last <= j:
+			high = j
+		case last >= i:
+			low = i
+		default:
+			low = high
 		}
-		h.items[i], h.items[parent] = h.items[parent], h.items[i]
-		i = parent
 	}
+	s.worst, s.full = s.items[last], true
+	s.items = s.items[:s.k]
 }
 
-func (h *Heap) down(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(h.items) {
-			return
+// partition splits items[low:high+1] around the item in the middle: up to j none is worse than it, from i on none is
+// better, and what lies between is in its place.
+func (s *Selector) partition(low, high int) (i, j int) {
+	items := s.items
+	pivot := items[(low+high)/2]
+	i, j = low, high
+	for i <= j {
+		for s.better(items[i], pivot) {
+			i++
 		}
-		if right := child + 1; right < len(h.items) && h.worse(h.items[right], h.items[child]) {
-			child = right
+		for s.better(pivot, items[j]) {
+			j--
 		}
-		if !h.worse(h.items[child], h.items[i]) {
-			return
+		if i <= j {
+			items[i], items[j] = items[j], items[i]
+			i++
+			j--
 		}
-		h.items[i], h.items[child] = h.items[child], h.items[i]
-		i = child
 	}
+	return i, j
 }

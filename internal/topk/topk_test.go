@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-// TestHeapEqualsSorting draws few distinct scores, so that ties are common, and pushes in random order.
-func TestHeapEqualsSorting(t *testing.T) {
+// TestSelectorEqualsSorting draws few distinct scores, so that ties are common, and pushes in random order.
+func TestSelectorEqualsSorting(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	higherIndex := func(a, b int32) bool { return a > b }
-	for trial := range 200 {
+	for trial := range 2000 {
 		all := make([]Item, rng.IntN(60))
 		for i := range all {
 			all[i] = Item{Index: int32(i), Score: float32(rng.IntN(5))}
 		}
-		k := rng.IntN(30)
-		heap := New(k, higherIndex)
+		k := 1 + rng.IntN(30)
+		selector := New(k, higherIndex)
 		for _, i := range rng.Perm(len(all)) {
-			heap.Push(all[i].Index, all[i].Score)
+			selector.Push(all[i].Index, all[i].Score)
 		}
 		sort.Slice(all, func(i, j int) bool {
 			if all[i].Score != all[j].Score {
@@ -28,10 +28,10 @@ func TestHeapEqualsSorting(t *testing.T) {
 			return all[i].Index > all[j].Index
 		})
 		want := all[:min(k, len(all))]
-		if threshold, ok := heap.Threshold(); ok && threshold != want[k-1].Score {
-			t.Errorf("trial %d: threshold %g, want %g", trial, threshold, want[k-1].Score)
+		if threshold, ok := selector.Threshold(); ok && threshold > want[k-1].Score {
+			t.Errorf("trial %d: threshold %g, want at most %g", trial, threshold, want[k-1].Score)
 		}
-		if got := heap.Sorted(); !slices.Equal(got, want) {
+		if got := selector.Sorted(); !slices.Equal(got, want) {
 			t.Fatalf("trial %d: got %v, want %v", trial, got, want)
 		}
 	}

@@ -29,8 +29,8 @@ class Corrupt(Exception):
     """A member or archive whose checksum is wrong."""
 
 
-def main():
-    arguments = parse_arguments()
+def main(arguments):
+    arguments = parse_arguments(arguments)
     os.makedirs(arguments.work, exist_ok=True)
     try:
         client, name, url, sha256 = locate(arguments.source)
@@ -44,13 +44,13 @@ def main():
     return 0
 
 
-def parse_arguments():
+def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", required=True, help="folder that receives the members under their own paths")
     parser.add_argument("--work", required=True, help="folder for what an interrupted run leaves")
     parser.add_argument("source", help="PACKAGE==VERSION or the URL of a zip archive")
     parser.add_argument("patterns", nargs="+", help="shell patterns of the wanted members")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def locate(source):
@@ -147,4 +147,4 @@ def write_member(archive, member, hashes, output):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

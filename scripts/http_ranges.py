@@ -171,12 +171,15 @@ class SparseCopy(io.RawIOBase):
         for attempt in range(ATTEMPTS):
             try:
                 return function()
-            except FAILURES as error:
-                if isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429:
-                    raise SourceError(f"{host(self._url)}: {reason(error)}") from error
+            except urllib.error.HTTPError as error:
+                error.close()
                 failure = error
-                time.sleep(2**attempt)
-        raise SourceError(f"{host(self._url)}: {reason(failure)} ({ATTEMPTS} attempts)")
+                if error.code < 500 and error.code != 429:  # asking again would not help
+                    break
+            except FAILURES as error:
+                failure = error
+            time.sleep(2**attempt)
+        raise SourceError(f"{host(self._url)}: {reason(failure)}")
 
     def discard(self):
         """Removes the copy: it is used up, or its content is wrong."""

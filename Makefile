@@ -1,0 +1,54 @@
+# `make test` and `make build` do all set-up by themselves; what else there is, `make help` prints.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+STATICCHECK_VERSION := v0.8.2
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/revela/tools/staticcheck-$(STATICCHECK_VERSION)
+
+# The two variables of the Go build. They are part of the key of Go's build cache: with any other strings,
+# gotch's C++ is compiled again, for minutes.
+with_libtorch = eval "$$(./setup-gotch.sh --env)" &&
+
+# One C++ compile takes up to 2.5 GB; a test process has libtorch's own threads.
+JOBS ?= 2
+
+.DEFAULT_GOAL := build
+.PHONY: help setup env build test test-fixtures test-scripts lint check bench clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## find or fetch libtorch and check the tools
+	@./setup-gotch.sh
+
+env: ## print the two variables for a shell or an editor: eval "$(make env)"
+	@./setup-gotch.sh >&2
+	@./setup-gotch.sh --env
+
+build: setup ## compile bin/revela
+	$(with_libtorch) go build -p $(JOBS) -ldflags '-X main.version=$(VERSION)' -o bin/revela .
+
+test: setup test-scripts ## set up and run all tests
+	$(with_libtorch) go test -p $(JOBS) -timeout 30m ./...
+
+test-fixtures: setup ## run the tests on the golden fixtures and the real collections alone
+	$(with_libtorch) go test -p $(JOBS) -timeout 30m -v -count=1 -run 'TestFixture|TestData' ./...
+
+test-scripts:
+	@python3 -B -m unittest discover -q -s scripts -p '*_test.py'
+
+lint: setup $(TOOLS)/staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	  [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(with_libtorch) go vet -p $(JOBS) ./...
+	$(with_libtorch) $(TOOLS)/staticcheck ./...
+
+check: lint test ## gofmt, vet, staticcheck and all tests
+
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+bench: build ## measure the training step, beside PyTorch's where $PEER_PYTHON has it
+	@scripts/bench.sh
+
+clean: ## remove what the build made; runs and the cache stay
+	rm -rf bin

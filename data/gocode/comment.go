@@ -1,28 +1,28 @@
 package gocode
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// WithoutName folds a comment to one line and takes a function's own name out of it, with the qualifier
-// before it, the brackets of a doc link and the parentheses of a call: who predicts the comment from the
+// docLink is a name in brackets, as comments link to it.
+var docLink = regexp.MustCompile(`(^|[\s(])\[(\*?[\pL_][\pL\d_./]*)\]`)
+
+// WithoutName folds a comment to one line, takes the brackets of doc links away, and takes a function's own name out of it, with the qualifier
+// before it and the parentheses of a call: who predicts the comment from the
 // code could copy the name, and who searches does not know it.
 func WithoutName(comment, name string) string {
 	var b strings.Builder
-	for rest := comment; ; {
+	for rest := docLink.ReplaceAllString(comment, "$1$2"); ; {
 		at := indexWord(rest, name)
 		if at < 0 {
 			b.WriteString(rest)
 			return strings.Join(strings.Fields(b.String()), " ")
 		}
 		before, after := rest[:at], rest[at+len(name):]
-		before = cutQualifier(before)
-		if strings.HasSuffix(before, "[") && strings.HasPrefix(after, "]") {
-			before, after = before[:len(before)-1], after[1:]
-		}
-		b.WriteString(before)
+		b.WriteString(cutQualifier(before))
 		rest = strings.TrimPrefix(after, "()")
 	}
 }

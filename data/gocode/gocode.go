@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"go/ast"
 	"go/build"
-	"go/doc"
 	"go/parser"
 	"go/scanner"
 	"go/token"
 	"path/filepath"
 	"strings"
+
+	"revela/data/sentence"
 )
 
 // Function is a function or method.
@@ -27,8 +28,13 @@ type Function struct {
 // BaseName is the name without the receiver.
 func (f Function) BaseName() string { return f.Name[strings.LastIndexByte(f.Name, '.')+1:] }
 
-// FirstSentence is the first sentence of the doc comment on one line, as Go's documentation tools cut it.
-func (f Function) FirstSentence() string { return new(doc.Package).Synopsis(f.Doc) }
+// FirstSentence is the first sentence of the doc comment.
+func (f Function) FirstSentence() string {
+	for s := range sentence.Split(f.Doc) {
+		return s
+	}
+	return ""
+}
 
 // linux is the build context that files are chosen by on every machine: Linux on x86-64 with cgo.
 func linux() build.Context {

@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 	if got := want[1].BaseName(); got != "Read" {
 		t.Errorf("base name is %q, want Read", got)
 	}
-	if got, want := want[0].FirstSentence(), "Split cuts s at every sep, see strings.Split."; got != want {
+	if got, want := want[0].FirstSentence(), "Split cuts s at every sep, see [strings.Split]."; got != want {
 		t.Errorf("first sentence is %q, want %q", got, want)
 	}
 }
@@ -75,7 +75,7 @@ func TestParseErrorsAndGeneratedFiles(t *testing.T) {
 func TestWithoutName(t *testing.T) {
 	for _, test := range []struct{ comment, name, want string }{
 		{"Split slices s\ninto all\t substrings.", "Split", "slices s into all substrings."},
-		{"See [strings.Split] or Split() and SplitN.", "Split", "See or and SplitN."},
+		{"See [strings.Split] or Split() and [SplitN] of [strings], not a[i].", "Split", "See or and SplitN of strings, not a[i]."},
 		{"It is the end. Split it.", "Split", "It is the end. it."},
 		{"Max-like, unSplit, Split_x.", "Split", "Max-like, unSplit, Split_x."},
 		{"(*Reader).Read is Reader.Read; read on.", "Read", "(*Reader). is ; read on."},

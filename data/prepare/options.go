@@ -1,0 +1,119 @@
+// Package prepare makes training groups from documents: documents → units (chunks of sentences, functions)
+// → groups of neighbours, and beside them a held-out collection in BEIR layout, cut from the same corpus,
+// whose queries are the comments or titles that the corpus already pairs with its texts.
+//
+// The result is a pure function of the inputs and the options. Inputs are streamed; in memory are the
+// held-out part, 16 bytes for each unit (to find duplicates), and where grouping needs all units at once
+// (by folder, by package, at random) the units themselves.
+package prepare
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Units, queries and groupings that Options take.
+const (
+	Sentences = "sentences" // whole sentences, at most 120 words
+	Functions = "functions" // functions and methods of Go source
+
+	NoQueries = "none"     // groups of texts alone
+	Comments  = "comments" // the doc comment is the query, the code the text
+	Titles    = "titles"   // the document's title is the query, its first chunk the text
+	Chunks    = "chunks"   // as comments, but comment and code are two texts of one group: the paper's own layout
+
+	ByDocument = "document" // interleaved chunks of a few documents, the paper's way; for the hold-out: whole documents
+	ByFolder   = "folder"
+	ByPackage  = "package"
+	AtRandom   = "random"
+)
+
+// Options says what is prepared and how.
+type Options struct {
+	// Input lists files, folders and globs; an entry "!PATH" leaves out that file, folder or glob.
+	Input     []string
+	Output    string  // the groups file; .gz and .zst compress it
+	Unit      string  // Sentences | Functions
+	Queries   string  // NoQueries | Comments | Titles | Chunks
+	GroupBy   string  // ByDocument | ByFolder | ByPackage | AtRandom
+	GroupSize int     // texts of a line; of a line with queries, pairs
+	Holdout   float64 // share kept out as a collection, the folder "holdout" beside the groups
+	Tuning    float64 // further share kept out for choosing settings, the folder "tuning"
+	HoldoutBy string  // ByDocument | ByFolder | ByPackage: what is kept out whole
+	Strict    bool    // a broken record is an error; else it is reported and counted
+	Seed      int64   // of the order within groups; what is held out does not depend on it
+}
+
+// later names values of the contract that another issue brings.
+var later = map[string]bool{"tokens": true, "sections": true, "headings": true, "bm25": true}
+
+func (o Options) validate() error {
+	return errors.Join(
+		oneOf("unit", o.Unit, Sentences, Functions),
+		oneOf("queries", o.Queries, NoQueries, Comments, Titles, Chunks),
+		oneOf("group_by", o.GroupBy, ByDocument, ByFolder, ByPackage, AtRandom),
+		oneOf("holdout_by", o.HoldoutBy, ByDocument, ByFolder, ByPackage),
+		o.validateNumbers(),
+		o.validateUnit(),
+	)
+}
+
+func (o Options) validateNumbers() error {
+	var all []error
+	if len(o.Input) == 0 {
+		all = append(all, errors.New("prepare.input: empty, expected files, folders or globs"))
+	}
+	if o.Output == "" {
+		all = append(all, errors.New("prepare.output: empty, expected the path of the groups file"))
+	} else if name := filepath.Base(o.Output); !strings.HasSuffix(trimCompression(name), ".jsonl") {
+		all = append(all, fmt.Errorf("prepare.output: %q, expected a name in .jsonl, .jsonl.gz or .jsonl.zst", name))
+	}
+	if o.GroupSize < 2 || o.Queries == Chunks && o.GroupSize < 4 {
+		all = append(all, fmt.Errorf("prepare.group_size: %d, expected at least 2 (4 with queries: chunks)", o.GroupSize))
+	}
+	if o.Holdout < 0 || o.Tuning < 0 || o.Holdout+o.Tuning >= 1 {
+		all = append(all, fmt.Errorf("prepare.holdout: %v and tuning %v, expected shares from 0 whose sum is below 1", o.Holdout, o.Tuning))
+	}
+	return errors.Join(all...)
+}
+
+// validateUnit refuses options that the unit cannot serve.
+func (o Options) validateUnit() error {
+	var all []error
+	if o.Unit == Functions && o.Queries == Titles {
+		all = append(all, errors.New("prepare.queries: titles, expected none, comments or chunks with unit: functions"))
+	}
+	if o.Unit == Sentences {
+		if o.Queries == Comments || o.Queries == Chunks {
+			all = append(all, fmt.Errorf("prepare.queries: %s, expected none or titles with unit: sentences", o.Queries))
+		}
+		if o.GroupBy == ByPackage {
+			all = append(all, errors.New("prepare.group_by: package, expected document, folder or random with unit: sentences"))
+		}
+		if o.HoldoutBy == ByPackage {
+			all = append(all, errors.New("prepare.holdout_by: package, expected document or folder with unit: sentences"))
+		}
+		if o.Queries == NoQueries && o.Holdout+o.Tuning > 0 {
+			all = append(all, errors.New("prepare.holdout: a collection needs queries, expected queries: titles with unit: sentences"))
+		}
+	}
+	return errors.Join(all...)
+}
+
+func oneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	not := ""
+	if later[value] {
+		not = " is not supported yet"
+	}
+	return fmt.Errorf("prepare.%s: %q%s, expected one of %s", key, value, not, strings.Join(allowed, ", "))
+}
+
+func trimCompression(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+}

@@ -1,0 +1,205 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"revela/data/jsonl"
+)
+
+// Event is progress: files read, groups written, or a broken record.
+type Event struct {
+	Stage  string // "read" | "write"
+	Files  int    // read so far, of Of
+	Of     int
+	Units  int // of the files read
+	Groups int // written
+	Broken error
+}
+
+// Summary counts what was made of the inputs.
+type Summary struct {
+	Files      int            `json:"files"`
+	Skipped    map[string]int `json:"skipped,omitempty"` // files in folders that are not read, by extension
+	Documents  int            `json:"documents"`
+	Broken     int            `json:"broken"` // records passed over
+	Short      int            `json:"short"`  // functions too short
+	Duplicates int            `json:"duplicates"`
+	Units      int            `json:"units"`    // distinct
+	Unpaired   int            `json:"unpaired"` // training units without a good query, where groups have queries
+	Copies     int            `json:"copies"`   // training units that share more than 60 % of their lines with held-out ones
+	Asked      int            `json:"asked"`    // training units whose query is a held-out one
+	LeftOver   int            `json:"left_over"`
+	Trained    int            `json:"trained"` // units in groups
+	Groups     int            `json:"groups"`
+	Output     string         `json:"output"`
+	Holdout    *Collection    `json:"holdout,omitempty"`
+	Tuning     *Collection    `json:"tuning,omitempty"`
+	Seconds    float64        `json:"seconds"`
+}
+
+// Collection describes a held-out collection.
+type Collection struct {
+	Dir       string `json:"dir"`
+	Keys      int    `json:"keys"` // packages, folders or documents
+	Documents int    `json:"documents"`
+	Queries   int    `json:"queries"`
+	InTexts   int    `json:"in_texts"` // queries dropped because an evaluated text holds them
+}
+
+// Run prepares groups and collections. It calls report, which may be nil, from this goroutine. Options that contradict
+// each other, an input that cannot be read and, with Strict, a broken record are errors; outputs appear complete or
+// not at all.
+func Run(ctx context.Context, opt Options, report func(Event)) (Summary, error) {
+	start := time.Now()
+	if err := opt.validate(); err != nil {
+		return Summary{}, err
+	}
+	if report == nil {
+		report = func(Event) {}
+	}
+	in, err := findInputs(opt)
+	if err != nil {
+		return Summary{}, err
+	}
+	p := &preparation{
+		opt: opt, report: report,
+		reader: &reader{opt: opt, inputs: in, report: report},
+		sum:    Summary{Files: len(in.files), Skipped: in.skipped, Output: opt.Output},
+	}
+	if err := p.run(ctx); err != nil {
+		return Summary{}, fmt.Errorf("prepare: %w", err)
+	}
+	p.sum.Seconds = time.Since(start).Seconds()
+	return p.sum, nil
+}
+
+// preparation is one run.
+type preparation struct {
+	opt    Options
+	report func(Event)
+	reader *reader
+	split  *splitter
+	guard  *guard
+	sum    Summary
+}
+
+// run reads the inputs for what is held out, and then again for the rest, which needs no memory of its own.
+func (p *preparation) run(ctx context.Context) (err error) {
+	if p.split, err = newSplitter(ctx, p.opt, p.reader); err != nil {
+		return err
+	}
+	if p.opt.Holdout+p.opt.Tuning > 0 {
+		if err := p.holdOut(ctx); err != nil {
+			return err
+		}
+	}
+	return p.writeGroups(ctx)
+}
+
+// holdOut collects and writes the collections, and sets the guard against leaks.
+func (p *preparation) holdOut(ctx context.Context) error {
+	held, tune := &collection{}, &collection{}
+	err := p.reader.each(ctx, true, func(u unit) error {
+		switch p.split.side(u) {
+		case heldOut:
+			held.units = append(held.units, u)
+		case tuning:
+			tune.units = append(tune.units, u)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	minWords := minCommentWords
+	if p.opt.Queries == Titles {
+		minWords = minTitleWords
+	}
+	held.chooseQueries(minWords, tune)
+	tune.chooseQueries(minWords, held)
+	p.guard = newGuard(held, tune)
+	if p.sum.Holdout, err = p.writeCollection("holdout", p.opt.Holdout, held); err != nil {
+		return err
+	}
+	p.sum.Tuning, err = p.writeCollection("tuning", p.opt.Tuning, tune)
+	return err
+}
+
+// writeCollection writes a collection beside the groups, if a share of the corpus is asked for.
+func (p *preparation) writeCollection(name string, share float64, c *collection) (*Collection, error) {
+	if share == 0 {
+		return nil, nil
+	}
+	if len(c.queries) == 0 {
+		return nil, fmt.Errorf("%s: %v of the corpus by %s keeps out %d texts without a usable query; expected more documents or a larger share",
+			name, share, p.opt.HoldoutBy, len(c.units))
+	}
+	keys := map[string]bool{}
+	for _, u := range c.units {
+		keys[u.key(p.opt.HoldoutBy)] = true
+	}
+	dir := filepath.Join(filepath.Dir(p.opt.Output), name)
+	if err := c.write(dir); err != nil {
+		return nil, err
+	}
+	return &Collection{Dir: dir, Keys: len(keys), Documents: len(c.units), Queries: len(c.queries), InTexts: c.inTexts}, nil
+}
+
+// writeGroups groups and writes what is left for training.
+func (p *preparation) writeGroups(ctx context.Context) error {
+	err := jsonl.Write(p.opt.Output, func(put func(any) error) error {
+		emit := func(group []unit) error {
+			if len(group) < 2 {
+				p.sum.LeftOver += len(group)
+				return nil
+			}
+			p.sum.Groups++
+			p.sum.Trained += len(group)
+			p.report(Event{Stage: "write", Groups: p.sum.Groups})
+			return put(newGroupLine(p.opt, group))
+		}
+		groups := newGrouper(p.opt)
+		err := p.reader.each(ctx, false, func(u unit) error {
+			if !p.trainable(u) {
+				return nil
+			}
+			return groups.add(u, emit)
+		})
+		if err != nil {
+			return err
+		}
+		if err := groups.flush(emit); err != nil {
+			return err
+		}
+		if p.sum.Groups == 0 {
+			return errors.New("no group came of the inputs, expected at least two texts that fit together")
+		}
+		return nil
+	})
+	count := p.reader.count
+	p.sum.Documents, p.sum.Units, p.sum.Broken = count.documents, count.units, count.broken
+	p.sum.Short, p.sum.Duplicates = count.short, count.duplicates
+	return err
+}
+
+// trainable tells whether a unit may and can be trained on, and counts why not.
+func (p *preparation) trainable(u unit) bool {
+	if p.split.side(u) != training {
+		return false
+	}
+	switch {
+	case p.opt.Queries != NoQueries && !u.usable:
+		p.sum.Unpaired++
+	case p.guard != nil && p.guard.copies(u.text):
+		p.sum.Copies++
+	case p.guard != nil && p.guard.asksQuery(u):
+		p.sum.Asked++
+	default:
+		return true
+	}
+	return false
+}

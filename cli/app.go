@@ -16,6 +16,7 @@ import (
 // commands is the table of subcommands, in the order of help.
 func commands() []command {
 	return []command{
+		prepareCommand(),
 		scoreCommand(),
 		downloadCommand(),
 		checkCommand(),

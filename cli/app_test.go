@@ -55,6 +55,9 @@ func TestUsageErrors(t *testing.T) {
 		{"score a b", `score: found the argument "a", expected flags only (see revela score --help)`},
 		{"download", "download: found no ID, expected at least one (see revela download --help)"},
 		{"download org/name --dataset", "download: found the flag --dataset after an argument, expected flags first (see revela download --help)"},
+		{"prepare --output x", "prepare: found neither --config nor --input, expected one of them (see revela prepare --help)"},
+		{"prepare --input x --unit word", `--unit word: found "word", expected sentences, tokens, sections or functions`},
+		{"prepare --input x --holdout 1", "--holdout 1: found 1, expected a number of at least 0 and below 1"},
 		{"check", "check: found no --config, expected one (see revela check --help)"},
 	} {
 		requireFailure(t, 2, test.want, strings.Fields(test.args)...)
@@ -147,7 +150,7 @@ func TestVersion(t *testing.T) {
 
 // A mistake of an override is reported as it was given.
 func TestBadSet(t *testing.T) {
-	requireFailure(t, 1, `--set seed=x: found "x", expected a whole number of at least 0`, "download", "--set", "seed=x", "org/name")
+	requireFailure(t, 2, `--set seed=x: found "x", expected a whole number of at least 0`, "download", "--set", "seed=x", "org/name")
 }
 
 func TestScore(t *testing.T) {

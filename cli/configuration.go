@@ -52,3 +52,24 @@ func configuredMeasures(c *config.Config) ([]evaluate.Measure, error) {
 	}
 	return measures, nil
 }
+
+// located puts before each line of an error that begins with a configuration key where that key was set.
+func located(c *config.Config, err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		key, _, _ := strings.Cut(line, ":")
+		if at := c.At(key); at != key {
+			lines[i] = at + ": " + line
+		}
+	}
+	return &locatedError{text: strings.Join(lines, "\n"), err: err}
+}
+
+// locatedError is an error with the places of its keys in its text.
+type locatedError struct {
+	text string
+	err  error
+}
+
+func (e *locatedError) Error() string { return e.text }
+func (e *locatedError) Unwrap() error { return e.err }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"revela/config"
 )
 
 // Exit statuses of the program.
@@ -23,10 +25,11 @@ const statusHelp = "Exit status: 0 done, 1 failed, 2 wrong command line, 130 int
 // Status returns the exit status that an error of Run stands for.
 func Status(err error) int {
 	var usage *usageError
+	var problems config.Problems
 	switch {
 	case err == nil:
 		return statusDone
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &problems) && !problems.InFile():
 		return statusUsage
 	case errors.Is(err, context.Canceled):
 		return statusInterrupted

@@ -40,14 +40,14 @@ func newProgress(w io.Writer, amount func(int64) string) *progress {
 }
 
 // report says that done of total is done in a stage; total is 0 where it is not known. A new name of the
-// stage ends the one before.
+// stage, or less done than before, ends the one before.
 func (p *progress) report(stage string, done, total int64) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if stage != p.stage || p.started.IsZero() {
+	if stage != p.stage || done < p.done || p.started.IsZero() {
 		p.end()
 		p.stage, p.started, p.shown = stage, p.now(), p.now()
 	}
@@ -113,10 +113,11 @@ func (p *progress) line() string {
 }
 
 func (p *progress) rate(took time.Duration) string {
-	if took <= 0 || p.done <= 0 {
-		return ""
+	perSecond := int64(float64(p.done) / max(took.Seconds(), 1e-3))
+	if perSecond < 1 {
+		return "" // nothing yet, or too slow for whole numbers
 	}
-	return ", " + p.amount(int64(float64(p.done)/took.Seconds())) + "/s"
+	return ", " + p.amount(perSecond) + "/s"
 }
 
 // write puts a line over the last one on a terminal, below it elsewhere.

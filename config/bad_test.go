@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -274,7 +275,7 @@ var expectedErrors = []struct {
 	}},
 	{"words-prepare", []string{
 		`4: prepare.unit: found "words", expected sentences, tokens, sections or functions`,
-		`5: prepare.queries: found "title", expected none, comments, headings or titles (did you mean titles?)`,
+		`5: prepare.queries: found "title", expected none, comments, headings, titles or chunks (did you mean titles?)`,
 		`6: prepare.group_by: found "bm-25", expected document, bm25, folder, package or random (did you mean bm25?)`,
 		`7: prepare.holdout_by: found "repo", expected document, folder or package`,
 	}},
@@ -378,6 +379,10 @@ func TestBadOverrides(t *testing.T) {
 		if want := "--set " + test.set + ": " + test.want; err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
+		var problems Problems
+		if !errors.As(err, &problems) || problems.InFile() {
+			t.Errorf("%v: not known as a mistake of the override", err)
+		}
 	}
 }
 
@@ -390,6 +395,10 @@ a.yaml:4: seed: found -1, expected a whole number of at least 0
 --set precision=fp8: found "fp8", expected auto, fp32 or bf16`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	var problems Problems
+	if !errors.As(err, &problems) || !problems.InFile() {
+		t.Error("not known as mistakes of the file")
 	}
 }
 

@@ -52,6 +52,11 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// InFile reports whether any of the mistakes is in the file, not in an override.
+func (p Problems) InFile() bool {
+	return slices.ContainsFunc(p, func(problem Problem) bool { return problem.at.given == "" })
+}
+
 // err returns the problems in order of the file as an error, or nil where there are none.
 func (p Problems) err() error {
 	if len(p) == 0 {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-func mustParse(t *testing.T, names ...string) []Measure {
+func measuresOf(t *testing.T, names ...string) []Measure {
 	t.Helper()
 	measures, err := ParseMeasures(names)
 	if err != nil {
@@ -34,7 +34,7 @@ func TestMeasures(t *testing.T) {
 		"ndcg_cut.2": (2 / log2(3)) / (2 + 1/log2(3)), "P_10": 0.2, "success.2": 1, "num_ret": 4, "num_rel": 3,
 		"bpref": ((1 - 1.0/1) + (1 - 1.0/1)) / 3, "Rprec": 1.0 / 3, "iprec_at_recall_0.50": 0.5, "gm_map": 1.0 / 3,
 	}
-	scores, err := Score(qrels, run, mustParse(t, sortedKeys(tests)...), ScoreOptions{})
+	scores, err := Score(qrels, run, measuresOf(t, sortedKeys(tests)...), ScoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,19 +71,22 @@ func TestMissingQueries(t *testing.T) {
 		{true, 1.0 / 3, 3, "2 of 3 judged queries have no results and are counted as 0 (first: q1)"},
 	}
 	for _, test := range tests {
-		scores, err := Score(qrels, run, mustParse(t, "map"), ScoreOptions{Complete: test.complete})
+		scores, err := Score(qrels, run, measuresOf(t, "map"), ScoreOptions{Complete: test.complete})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if scores.Overall[0] != test.mean || len(scores.Queries) != test.queries {
 			t.Errorf("complete %v: mean %v over %d queries, want %v over %d", test.complete, scores.Overall[0], len(scores.Queries), test.mean, test.queries)
 		}
+		if got := scores.QueryMetrics(); len(got) != test.queries || got["q2"]["map"] != 1 {
+			t.Errorf("complete %v: values of queries %v", test.complete, got)
+		}
 		want := []string{test.warning, "1 queries of the run have no judgements and are left out"}
 		if got := scores.Warnings(test.complete); !reflect.DeepEqual(got, want) {
 			t.Errorf("got warnings %q, want %q", got, want)
 		}
 	}
-	_, err := Score(qrels, &Run{Hits: map[string][]Hit{"q9": {{"a", 1}}}}, mustParse(t, "map"), ScoreOptions{})
+	_, err := Score(qrels, &Run{Hits: map[string][]Hit{"q9": {{"a", 1}}}}, measuresOf(t, "map"), ScoreOptions{})
 	if fmt.Sprint(err) != "score: none of the 3 judged queries has results" {
 		t.Errorf("nothing in common: %v", err)
 	}
@@ -119,7 +122,7 @@ func openDrinks(t *testing.T) *Collection {
 func TestEvaluateWritesResults(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "run")
 	var progress []string
-	options := Options{Metrics: mustParse(t, "ndcg@10", "recall@1"), Output: output, SearchOptions: SearchOptions{TopK: 2,
+	options := Options{Metrics: measuresOf(t, "ndcg@10", "recall@1"), Output: output, SearchOptions: SearchOptions{TopK: 2,
 		Progress: func(stage string, done, total int) { progress = append(progress, fmt.Sprint(stage, done, "/", total)) }}}
 	results, err := Evaluate(context.Background(), Dense{Encoder: letters{}, Block: 2}, []*Collection{openDrinks(t)}, options)
 	if err != nil {
@@ -219,7 +222,7 @@ func TestBM25FillsUp(t *testing.T) {
 
 func TestEvaluateErrors(t *testing.T) {
 	ctx, c := context.Background(), openDrinks(t)
-	options := Options{Metrics: mustParse(t, "map"), SearchOptions: SearchOptions{TopK: 5}, Output: filepath.Join(t.TempDir(), "out")}
+	options := Options{Metrics: measuresOf(t, "map"), SearchOptions: SearchOptions{TopK: 5}, Output: filepath.Join(t.TempDir(), "out")}
 	failing := Dense{Encoder: letters{fail: errors.New("out of memory")}}
 	if _, err := Evaluate(ctx, failing, []*Collection{c}, options); fmt.Sprint(err) != "evaluate drinks: encode queries: out of memory" {
 		t.Errorf("failing encoder: %v", err)

@@ -30,6 +30,8 @@ type Measure struct {
 	value     func(r *ranking) float64
 }
 
+func (m Measure) ofOneQuery() bool { return m.averaging == arithmetic || m.averaging == sum }
+
 // family is a measure that takes a cut-off: family.K and family_K in trec_eval's manner, family@K in mteb's.
 type family struct {
 	name, label string

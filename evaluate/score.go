@@ -25,7 +25,7 @@ type Scores struct {
 	Unjudged int         // queries of the run without judgements: left out
 }
 
-// Score measures a run. Its hits need not be sorted.
+// Score measures a run. It sorts the run's hits in place.
 func Score(qrels Qrels, run *Run, measures []Measure, options ScoreOptions) (*Scores, error) {
 	threshold := max(options.RelevanceLevel, 1)
 	s := &Scores{Tag: run.Tag, Measures: measures}
@@ -92,6 +92,21 @@ func (s *Scores) Metrics() map[string]float64 {
 	return metrics
 }
 
+// QueryMetrics returns the values of each query, query → metric → value; measures that say nothing about a single query
+// (the tag, num_q, gm_map) are left out.
+func (s *Scores) QueryMetrics() map[string]map[string]float64 {
+	metrics := map[string]map[string]float64{}
+	for i, query := range s.Queries {
+		metrics[query] = map[string]float64{}
+		for j, m := range s.Measures {
+			if m.ofOneQuery() {
+				metrics[query][m.Name] = s.PerQuery[i][j]
+			}
+		}
+	}
+	return metrics
+}
+
 // Warnings says in a line each what was left out of the scores.
 func (s *Scores) Warnings(complete bool) []string {
 	var warnings []string
@@ -122,7 +137,7 @@ func (s *Scores) Print(w io.Writer, perQuery bool) error {
 	if perQuery {
 		for i, query := range s.Queries {
 			for j, m := range s.Measures {
-				if m.averaging == arithmetic || m.averaging == sum {
+				if m.ofOneQuery() {
 					m.print(buffered, query, s.PerQuery[i][j])
 				}
 			}

@@ -9,7 +9,7 @@ import (
 
 func scoresOf(t *testing.T, values []float64) *Scores {
 	t.Helper()
-	s := &Scores{Measures: mustParse(t, "num_ret", "map")}
+	s := &Scores{Measures: measuresOf(t, "num_ret", "map")}
 	for i, v := range values {
 		s.Queries = append(s.Queries, fmt.Sprint("q", i))
 		s.PerQuery = append(s.PerQuery, []float64{7, v})
@@ -89,7 +89,7 @@ func TestEqualRunsDoNotDiffer(t *testing.T) {
 		t.Errorf("nothing in common: %v", err)
 	}
 	other = scoresOf(t, values)
-	other.Measures = mustParse(t, "num_ret", "mrr")
+	other.Measures = measuresOf(t, "num_ret", "mrr")
 	if _, err := Compare(scoresOf(t, values), other, 1); fmt.Sprint(err) != "compare: the second run was not scored with map" {
 		t.Errorf("other measures: %v", err)
 	}

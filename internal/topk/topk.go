@@ -9,9 +9,9 @@ type Item struct {
 	Score float32
 }
 
-// Selector holds the best k items seen so far, and up to k more that are thrown out all at once by quickselect: for
-// large k that takes a third of a heap's time. Items are ordered by score; a function breaks ties, so that the result does
-// not depend on the order in which items are pushed.
+// Selector holds the best k items seen so far, and up to k more that are thrown out all at once by quickselect, which
+// for large k is faster than a heap. Items are ordered by score; a function breaks ties, so that the result does not
+// depend on the order in which items are pushed.
 type Selector struct {
 	k      int
 	before func(a, b int32) bool

@@ -58,6 +58,8 @@ func TestUsageErrors(t *testing.T) {
 		{"prepare --output x", "prepare: found neither --config nor --input, expected one of them (see revela prepare --help)"},
 		{"prepare --input x --unit word", `--unit word: found "word", expected sentences, tokens, sections or functions`},
 		{"prepare --input x --holdout 1", "--holdout 1: found 1, expected a number of at least 0 and below 1"},
+		{"evaluate --collection x", "evaluate: found no --model, expected one (see revela evaluate --help)"},
+		{"evaluate --model bm25 --output x", "evaluate: found no --collection, expected one (see revela evaluate --help)"},
 		{"check", "check: found no --config, expected one (see revela check --help)"},
 	} {
 		requireFailure(t, 2, test.want, strings.Fields(test.args)...)
@@ -168,6 +170,12 @@ func TestScore(t *testing.T) {
 	}
 	if got.Metrics["map"] != 0.75 || got.PerQuery["q1"]["map"] != 0.5 || got.Queries != 2 || len(got.Missing) != 1 {
 		t.Errorf("got %+v", got)
+	}
+	better := filepath.Join(dir, "better")
+	write(t, better, "q1 Q0 d1 1 0.9 tag\nq2 Q0 d3 1 0.5 tag\n")
+	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map", "--compare", better)
+	if fields := strings.Fields(stdout); len(fields) < 16 || strings.Join(fields[11:16], " ") != "map 2 0.7500 1.0000 +0.2500" {
+		t.Errorf("compared: %q", stdout)
 	}
 	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map", "--complete")
 	if want := "map                   \tall\t0.5000\n"; stdout != want {

@@ -11,7 +11,6 @@ import (
 
 	"revela/config"
 	"revela/data"
-	"revela/evaluate"
 	"revela/model/checkpoint"
 )
 
@@ -144,18 +143,12 @@ func (r *checked) checkGroups(c *config.Config) error {
 }
 
 func (r *checked) checkCollections(c *config.Config) error {
-	var problems []error
-	for i, dir := range c.Evaluate.Collections {
-		collection, err := evaluate.OpenCollection(dir, c.Evaluate.Split)
-		if err != nil {
-			key := fmt.Sprintf("evaluate.collections[%d]", i)
-			problems = append(problems, fmt.Errorf("%s: %s: %w", c.At(key), key, err))
-			continue
-		}
+	collections, err := openCollections(c)
+	for _, collection := range collections {
 		r.Collections = append(r.Collections,
 			checkedCollection{Name: collection.Name, Queries: len(collection.Queries), Documents: len(collection.IDs)})
 	}
-	return errors.Join(problems...)
+	return err
 }
 
 // print writes a line a part.

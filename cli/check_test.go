@@ -16,13 +16,7 @@ func checkFiles(t *testing.T, more string) (dir, file string) {
 	t.Helper()
 	dir = t.TempDir()
 	write(t, filepath.Join(dir, "groups.jsonl"), `["one text", "another"]`+"\n"+`{"query": ["q"], "text": ["a", "b"]}`+"\n")
-	c := filepath.Join(dir, "tiny")
-	if err := os.MkdirAll(filepath.Join(c, "qrels"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(c, "corpus.jsonl"), `{"_id": "d1", "text": "a"}`+"\n"+`{"_id": "d2", "text": "b"}`+"\n")
-	write(t, filepath.Join(c, "queries.jsonl"), `{"_id": "q1", "text": "a"}`+"\n")
-	write(t, filepath.Join(c, "qrels", "test.tsv"), "query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+	tinyCollection(t, dir)
 	file = filepath.Join(dir, "run.yaml")
 	write(t, file, fmt.Sprintf("retriever: {checkpoint: %[1]s/qwen2}\nlm: {checkpoint: %[1]s/llama, lora: {rank: 4}}\n%[2]s",
 		filepath.Join(testdata.Fixtures(t), "backbones"), strings.ReplaceAll(more, "DIR", dir)))

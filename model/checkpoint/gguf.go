@@ -104,8 +104,11 @@ func asBytes(values []float32) []byte {
 // other (row 2i and 2i+1 of a head), HuggingFace half a head apart (row i and i + headDim/2); transformers'
 // modeling_gguf_pytorch_utils calls this _reverse_permute_weights.
 func splitHalves(values []float32, rows, heads int) []float32 {
-	width, headDim := len(values)/max(rows, 1), rows/heads
 	out := make([]float32, len(values))
+	if len(values) == 0 { // rows may be absurdly many when they are empty
+		return out
+	}
+	width, headDim := len(values)/rows, rows/heads
 	for row := range rows {
 		head, i := row/headDim, row%headDim
 		to := head*headDim + i%2*headDim/2 + i/2

@@ -2,9 +2,10 @@
 // → groups of neighbours, and beside them a held-out collection in BEIR layout, cut from the same corpus,
 // whose queries are the comments or titles that the corpus already pairs with its texts.
 //
-// The result is a pure function of the inputs and the options. Inputs are streamed; in memory are the
-// held-out part, 16 bytes for each unit (to find duplicates), and where grouping needs all units at once
-// (by folder, by package, at random) the units themselves.
+// The result is a pure function of the inputs and the options. Inputs are streamed, twice or three times
+// where something is held out and the texts exceed 256 MB. In memory are the held-out part, 16 bytes for each
+// unit (to find duplicates), 8 for each line where packages or folders are held out (to find near copies),
+// and where grouping needs all units at once (by folder, by package, at random) the units themselves.
 package prepare
 
 import (

@@ -87,7 +87,7 @@ type preparation struct {
 	sum    Summary
 }
 
-// run reads the inputs for what is held out, and then again for the rest, which needs no memory of its own.
+// run reads the inputs up to three times: for families, for what is held out, and for training.
 func (p *preparation) run(ctx context.Context) (err error) {
 	if p.split, err = newSplitter(ctx, p.opt, p.reader); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (p *preparation) run(ctx context.Context) (err error) {
 // holdOut collects and writes the collections, and sets the guard against leaks.
 func (p *preparation) holdOut(ctx context.Context) error {
 	held, tune := &collection{}, &collection{}
-	err := p.reader.each(ctx, true, func(u unit) error {
+	err := p.reader.each(ctx, func(u unit) error {
 		switch p.split.side(u) {
 		case heldOut:
 			held.units = append(held.units, u)
@@ -163,7 +163,7 @@ func (p *preparation) writeGroups(ctx context.Context) error {
 			return put(newGroupLine(p.opt, group))
 		}
 		groups := newGrouper(p.opt)
-		err := p.reader.each(ctx, false, func(u unit) error {
+		err := p.reader.each(ctx, func(u unit) error {
 			if !p.trainable(u) {
 				return nil
 			}

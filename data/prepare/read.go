@@ -14,22 +14,51 @@ func (b brokenRecord) Unwrap() error { return b.error }
 
 func broken(err error) error { return brokenRecord{err} }
 
-// reader reads all inputs as units.
+// cacheBytes is how much text is kept so that it need not be read again.
+const cacheBytes = 256 << 20
+
+// reader reads all inputs as units, as often as asked.
 type reader struct {
 	opt    Options
 	inputs *inputs
-	report func(Event)
+	report func(Event) // nil after the first reading
 	count  readCounts
+	cache  []unit // of the first reading; nil where they are too many
 }
 
-// readCounts is what one reading met.
+// readCounts is what a reading met.
 type readCounts struct {
 	documents, units, broken, short, duplicates int
+	bytes                                       int
 }
 
-// each hands every unit to yield: those of duplicate text left out, in the order of the inputs. Several calls give the
-// same units; only the last one's counts stay, and with quiet broken records are not reported again.
-func (r *reader) each(ctx context.Context, quiet bool, yield func(unit) error) error {
+// each hands every unit to yield: those of duplicate text left out, in the order of the inputs. Every call gives the
+// same units; the first one reports progress and broken records.
+func (r *reader) each(ctx context.Context, yield func(unit) error) error {
+	if r.cache != nil {
+		for _, u := range r.cache {
+			if err := yield(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	keep := r.report != nil && r.opt.Holdout+r.opt.Tuning > 0
+	err := r.read(ctx, func(u unit) error {
+		if keep && r.count.bytes <= cacheBytes {
+			r.cache = append(r.cache, u)
+		}
+		return yield(u)
+	})
+	if err != nil || r.count.bytes > cacheBytes {
+		r.cache = nil
+	}
+	r.report = nil
+	return err
+}
+
+// read reads the files.
+func (r *reader) read(ctx context.Context, yield func(unit) error) error {
 	r.count = readCounts{}
 	seen := duplicates{}
 	distinct := func(u unit) error {
@@ -38,6 +67,7 @@ func (r *reader) each(ctx context.Context, quiet bool, yield func(unit) error) e
 			return nil
 		}
 		r.count.units++
+		r.count.bytes += len(u.text) + len(u.whole) + len(u.query)
 		return yield(u)
 	}
 	functions := functionReader{ids: map[string]int{}}
@@ -45,39 +75,42 @@ func (r *reader) each(ctx context.Context, quiet bool, yield func(unit) error) e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var err error
-		if r.opt.Unit == Functions {
-			r.count.documents++
-			err = r.skipBroken(functions.read(f, distinct, &r.count.short), quiet)
-		} else {
-			err = r.readDocuments(ctx, f, quiet, distinct)
-		}
-		if err != nil {
+		if err := r.readFile(ctx, f, &functions, distinct); err != nil {
 			return err
 		}
-		r.report(Event{Stage: "read", Files: i + 1, Of: len(r.inputs.files), Units: r.count.units})
+		if r.report != nil {
+			r.report(Event{Stage: "read", Files: i + 1, Of: len(r.inputs.files), Units: r.count.units})
+		}
 	}
 	return nil
 }
 
+func (r *reader) readFile(ctx context.Context, f file, functions *functionReader, yield func(unit) error) error {
+	if r.opt.Unit != Functions {
+		return r.readDocuments(ctx, f, yield)
+	}
+	r.count.documents++
+	return r.skipBroken(functions.read(f, yield, &r.count.short))
+}
+
 // skipBroken reports and counts a broken record, or returns it where records must be whole.
-func (r *reader) skipBroken(err error, quiet bool) error {
+func (r *reader) skipBroken(err error) error {
 	var record brokenRecord
 	if !errors.As(err, &record) || r.opt.Strict {
 		return err
 	}
 	r.count.broken++
-	if !quiet {
+	if r.report != nil {
 		r.report(Event{Stage: "read", Broken: record.error})
 	}
 	return nil
 }
 
 // readDocuments cuts the documents of one file into units.
-func (r *reader) readDocuments(ctx context.Context, f file, quiet bool, yield func(unit) error) error {
+func (r *reader) readDocuments(ctx context.Context, f file, yield func(unit) error) error {
 	if f.format != formatLines {
 		d, err := readText(f)
-		return r.take(d, err, quiet, yield)
+		return r.take(d, err, yield)
 	}
 	lines, err := jsonl.Open(f.path)
 	if err != nil {
@@ -89,7 +122,7 @@ func (r *reader) readDocuments(ctx context.Context, f file, quiet bool, yield fu
 			return err
 		}
 		d, err := readRecord(f, lines.Line())
-		if err := r.take(d, err, quiet, yield); err != nil {
+		if err := r.take(d, err, yield); err != nil {
 			return err
 		}
 	}
@@ -97,9 +130,9 @@ func (r *reader) readDocuments(ctx context.Context, f file, quiet bool, yield fu
 }
 
 // take cuts a document that was read without an error.
-func (r *reader) take(d document, err error, quiet bool, yield func(unit) error) error {
+func (r *reader) take(d document, err error, yield func(unit) error) error {
 	if err != nil {
-		return r.skipBroken(err, quiet)
+		return r.skipBroken(err)
 	}
 	r.count.documents++
 	return d.units(r.opt.Queries == Titles, yield)

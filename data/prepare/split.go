@@ -30,7 +30,7 @@ func newSplitter(ctx context.Context, opt Options, r *reader) (*splitter, error)
 		return s, nil
 	}
 	s.families = newFamilies()
-	err := r.each(ctx, true, func(u unit) error {
+	err := r.each(ctx, func(u unit) error {
 		s.families.add(s.key(u), u.text)
 		return nil
 	})

@@ -1,0 +1,59 @@
+package prepare
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBadOptions(t *testing.T) {
+	root := tree(t, map[string]string{"a.go": goFile("a", names("A", 4)...), "b.pdf": "", "c.parquet": "", "d.csv.gz": "", "e.txt": "One text.", "f.md": ""})
+	in := func(name string) string { return filepath.Join(root, name) }
+	const text = "expected text, Markdown, source code or JSON Lines (.jsonl, .jsonl.gz, .jsonl.zst)"
+	tests := map[string]struct {
+		change func(*Options)
+		want   string
+	}{
+		"no input":       {func(o *Options) { o.Input = nil }, "prepare.input: empty, expected files, folders or globs"},
+		"missing input":  {func(o *Options) { o.Input = []string{in("nothing")} }, "prepare.input: " + in("nothing") + ": no such file or folder, and no file fits it as a glob"},
+		"PDF":            {func(o *Options) { o.Input = []string{in("b.pdf")}; o.Unit, o.Queries = Sentences, NoQueries }, "prepare.input: " + in("b.pdf") + `: cannot read ".pdf" files, ` + text},
+		"Parquet":        {func(o *Options) { o.Input = []string{in("*.parquet")}; o.Unit, o.Queries = Sentences, NoQueries }, "prepare.input: " + in("c.parquet") + `: cannot read ".parquet" files, ` + text},
+		"CSV":            {func(o *Options) { o.Input = []string{in("d.csv.gz")}; o.Unit, o.Queries = Sentences, NoQueries }, "prepare.input: " + in("d.csv.gz") + `: cannot read ".csv" files, ` + text},
+		"text as code":   {func(o *Options) { o.Input = []string{in("e.txt")} }, "prepare.input: " + in("e.txt") + `: cannot read ".txt" files, expected Go source (.go) with unit: functions`},
+		"all excluded":   {func(o *Options) { o.Input = []string{root, "!" + in("*.go")} }, "prepare.input: no file to read in " + root + ", !" + in("*.go") + ", expected Go source (.go) with unit: functions"},
+		"one text":       {func(o *Options) { o.Input = []string{in("[ef].*")}; o.Unit, o.Queries = Sentences, NoQueries }, "prepare: write " + "OUT" + ": no group came of the inputs, expected at least two texts that fit together"},
+		"no output":      {func(o *Options) { o.Output = "" }, "prepare.output: empty, expected the path of the groups file"},
+		"odd output":     {func(o *Options) { o.Output = "groups.parquet" }, `prepare.output: "groups.parquet", expected a name in .jsonl, .jsonl.gz or .jsonl.zst`},
+		"unit":           {func(o *Options) { o.Unit = "tokens" }, `prepare.unit: "tokens" is not supported yet, expected one of sentences, functions`},
+		"queries":        {func(o *Options) { o.Queries = "headings" }, `prepare.queries: "headings" is not supported yet, expected one of none, comments, titles, chunks`},
+		"unknown":        {func(o *Options) { o.Queries = "labels" }, `prepare.queries: "labels", expected one of none, comments, titles, chunks`},
+		"bm25":           {func(o *Options) { o.GroupBy = "bm25" }, `prepare.group_by: "bm25" is not supported yet, expected one of document, folder, package, random`},
+		"holdout_by":     {func(o *Options) { o.HoldoutBy = "line" }, `prepare.holdout_by: "line", expected one of document, folder, package`},
+		"group of one":   {func(o *Options) { o.GroupSize = 1 }, "prepare.group_size: 1, expected at least 2 (4 with queries: chunks)"},
+		"chunks of two":  {func(o *Options) { o.Queries, o.GroupSize = Chunks, 2 }, "prepare.group_size: 2, expected at least 2 (4 with queries: chunks)"},
+		"share":          {func(o *Options) { o.Holdout = 1 }, "prepare.holdout: 1 and tuning 0, expected shares from 0 whose sum is below 1"},
+		"titles of code": {func(o *Options) { o.Queries = Titles }, "prepare.queries: titles, expected none, comments or chunks with unit: functions"},
+		"comments of text": {func(o *Options) { o.Unit = Sentences }, "prepare.queries: comments, expected none or titles with unit: sentences\n" +
+			"prepare.group_by: package, expected document, folder or random with unit: sentences\n" +
+			"prepare.holdout_by: package, expected document or folder with unit: sentences"},
+		"holdout without queries": {func(o *Options) { o.Unit, o.Queries, o.Holdout = Sentences, NoQueries, 0.1 },
+			"prepare.holdout: a collection needs queries, expected queries: titles with unit: sentences"},
+		"nothing held out": {func(o *Options) { o.Holdout = 1e-9 }, "prepare: holdout: 1e-09 of the corpus by package keeps out 0 texts without a usable query; expected more documents or a larger share"},
+	}
+	for name, test := range tests {
+		opt := functions(t, root)
+		dir := filepath.Dir(opt.Output)
+		test.change(&opt)
+		if opt.Unit == Sentences && name != "comments of text" {
+			opt.GroupBy, opt.HoldoutBy = ByDocument, ByDocument
+		}
+		_, err := Run(context.Background(), opt, nil)
+		if want := strings.Replace(test.want, "OUT", opt.Output, 1); err == nil || err.Error() != want {
+			t.Errorf("%s:\n got %v\nwant %s", name, err, want)
+		}
+		if left := outputs(t, dir); len(left) != 0 {
+			t.Errorf("%s: left behind %v", name, left)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,7 @@ func (h *hub) repoInfo(ctx context.Context, p repo, revision string) (commit str
 		}
 		files = append(files, s.Name)
 	}
+	slices.Sort(files)
 	return info.SHA, files, nil
 }
 

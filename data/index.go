@@ -81,8 +81,10 @@ func (f *indexed) readLines(r *jsonl.Reader) error {
 		if len(line.Text) > math.MaxInt32 || line.Number > math.MaxInt32 {
 			return fmt.Errorf("%s:%d: line of %d bytes, expected less than 2 GiB and 2³¹ lines", f.Path, line.Number, len(line.Text))
 		}
-		if _, err := parseGroup(line.Text); err != nil {
-			return fmt.Errorf("%s:%d: %w", f.Path, line.Number, err)
+		if !isGroup(line.Text) {
+			if _, err := parseGroup(line.Text); err != nil {
+				return fmt.Errorf("%s:%d: %w", f.Path, line.Number, err)
+			}
 		}
 		f.offsets = append(f.offsets, line.Offset)
 		f.lengths = append(f.lengths, int32(len(line.Text)))

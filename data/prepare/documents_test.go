@@ -76,6 +76,42 @@ func TestTextFilesByFolder(t *testing.T) {
 	}
 }
 
+func TestGlobsAndExclusions(t *testing.T) {
+	root := tree(t, map[string]string{
+		"a/x.txt": "One.", "a/b/y.txt": "Two.", "a/b/z.md": "Three.", "a/gen/w.txt": "Four.", "c.txt": "Five.",
+	})
+	for _, test := range []struct {
+		input []string
+		want  string
+	}{
+		{[]string{"**/*.txt"}, "a/b/y.txt a/gen/w.txt a/x.txt c.txt"},
+		{[]string{"a", "!a/b"}, "a/gen/w.txt a/x.txt"},
+		{[]string{"*", "!**/gen", "!c.txt"}, "a/b/y.txt a/b/z.md a/x.txt"},
+		{[]string{"c.txt", "a/*.txt", "a"}, "c.txt a/x.txt a/b/y.txt a/b/z.md a/gen/w.txt"},
+	} {
+		var input []string
+		for _, entry := range test.input {
+			name, not := strings.CutPrefix(entry, "!")
+			if entry = filepath.Join(root, name); not {
+				entry = "!" + entry
+			}
+			input = append(input, entry)
+		}
+		found, err := findInputs(sentencesOf(t, input...))
+		if err != nil {
+			t.Errorf("%v: %v", test.input, err)
+			continue
+		}
+		var got []string
+		for _, f := range found.files {
+			got = append(got, strings.TrimPrefix(f.path, root+"/"))
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%v: got %v, want %s", test.input, got, test.want)
+		}
+	}
+}
+
 func TestTitlesAreQueries(t *testing.T) {
 	var docs strings.Builder
 	for i := range 40 {

@@ -180,26 +180,6 @@ func checkLeaks(t *testing.T, r result, evaluated []beirDocument, queries []beir
 	}
 }
 
-// The paper's layout holds the same functions: their comments and codes as chunks of one group.
-func TestPaperLayoutHoldsTheSameFunctions(t *testing.T) {
-	opt := quickStart(t)
-	_, pairs := runAndRead(t, opt)
-	opt.Queries, opt.GroupSize, opt.Output = Chunks, 16, filepath.Join(t.TempDir(), "groups.jsonl")
-	_, chunks := runAndRead(t, opt)
-	if len(pairs.groups) != len(chunks.groups) {
-		t.Fatalf("%d groups of pairs, %d of chunks", len(pairs.groups), len(chunks.groups))
-	}
-	for i, g := range pairs.groups {
-		var texts []string
-		for j := range g.Texts {
-			texts = append(texts, g.Queries[j], g.Texts[j])
-		}
-		if c := chunks.groups[i]; c.Queries != nil || strings.Join(c.Texts, "\x00") != strings.Join(texts, "\x00") {
-			t.Fatalf("group %d: chunks %q, want %q and no queries", i, c.Texts, texts)
-		}
-	}
-}
-
 // readLines decodes a JSON Lines file.
 func readLines[T any](t *testing.T, path string) []T {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"revela/data/gocode"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // file is one input.
@@ -79,14 +81,15 @@ func (in *inputs) expected() string {
 	return "text, Markdown, source code or JSON Lines (.jsonl, .jsonl.gz, .jsonl.zst)"
 }
 
-// add takes one entry: a file, a folder or a glob.
+// add takes one entry: a file, a folder or a glob, in which ** stands for any folders.
 func (in *inputs) add(entry string) error {
 	paths := []string{filepath.Clean(entry)}
 	if _, err := os.Stat(entry); errors.Is(err, fs.ErrNotExist) {
-		matches, err := filepath.Glob(entry)
+		matches, err := doublestar.FilepathGlob(entry)
 		if err != nil {
 			return fmt.Errorf("prepare.input: glob %s: %w", entry, err)
 		}
+		slices.Sort(matches)
 		if len(matches) == 0 {
 			return fmt.Errorf("prepare.input: %s: no such file or folder, and no file fits it as a glob", entry)
 		}
@@ -156,7 +159,7 @@ func (in *inputs) skipFolder(name string) bool {
 // isExcluded tells whether a "!" entry names the path.
 func (in *inputs) isExcluded(path string) bool {
 	return slices.ContainsFunc(in.excluded, func(pattern string) bool {
-		fits, err := filepath.Match(pattern, path)
+		fits, err := doublestar.PathMatch(pattern, path)
 		return path == pattern || err == nil && fits
 	})
 }

@@ -22,6 +22,7 @@ func TestBadOptions(t *testing.T) {
 		"CSV":            {func(o *Options) { o.Input = []string{in("d.csv.gz")}; o.Unit, o.Queries = Sentences, NoQueries }, "prepare.input: " + in("d.csv.gz") + `: cannot read ".csv" files, ` + text},
 		"text as code":   {func(o *Options) { o.Input = []string{in("e.txt")} }, "prepare.input: " + in("e.txt") + `: cannot read ".txt" files, expected Go source (.go) with unit: functions`},
 		"all excluded":   {func(o *Options) { o.Input = []string{root, "!" + in("*.go")} }, "prepare.input: no file to read in " + root + ", !" + in("*.go") + ", expected Go source (.go) with unit: functions"},
+		"broken glob":    {func(o *Options) { o.Input = []string{in("[a")} }, "prepare.input: glob " + in("[a") + ": syntax error in pattern"},
 		"one text":       {func(o *Options) { o.Input = []string{in("[ef].*")}; o.Unit, o.Queries = Sentences, NoQueries }, "prepare: write " + "OUT" + ": no group came of the inputs, expected at least two texts that fit together"},
 		"no output":      {func(o *Options) { o.Output = "" }, "prepare.output: empty, expected the path of the groups file"},
 		"odd output":     {func(o *Options) { o.Output = "groups.parquet" }, `prepare.output: "groups.parquet", expected a name in .jsonl, .jsonl.gz or .jsonl.zst`},

@@ -104,6 +104,30 @@ func TestFunctionsWithoutQueriesAreWhole(t *testing.T) {
 	}
 }
 
+// The paper's layout holds the same functions: their comments and codes as chunks of one group.
+func TestPaperLayoutHoldsTheSameFunctions(t *testing.T) {
+	files := map[string]string{}
+	for i := range 6 {
+		files[fmt.Sprintf("p%d/x.go", i)] = goFile("p", names(fmt.Sprintf("Name%d", i), 7)...)
+	}
+	opt := functions(t, tree(t, files))
+	_, pairs := runAndRead(t, opt)
+	opt.Queries, opt.GroupSize, opt.Output = Chunks, 2*opt.GroupSize, filepath.Join(t.TempDir(), "groups.jsonl")
+	_, chunks := runAndRead(t, opt)
+	if len(pairs.groups) != 11 || len(chunks.groups) != 11 {
+		t.Fatalf("%d groups of pairs, %d of chunks, want 11 each", len(pairs.groups), len(chunks.groups))
+	}
+	for i, g := range pairs.groups {
+		var texts []string
+		for j := range g.Texts {
+			texts = append(texts, g.Queries[j], g.Texts[j])
+		}
+		if c := chunks.groups[i]; c.Queries != nil || !slices.Equal(c.Texts, texts) {
+			t.Errorf("group %d: chunks %q, want %q and no queries", i, c.Texts, texts)
+		}
+	}
+}
+
 func TestWhichFunctionsAreLeftOut(t *testing.T) {
 	code := func(name string) string { return strings.SplitN(goFunction(name), "\n", 2)[1] }
 	root := tree(t, map[string]string{

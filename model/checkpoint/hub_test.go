@@ -88,7 +88,7 @@ func (h *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
 	}
 	revision, file, _ := strings.Cut(rest, "/")
 	content, ok := h.repos[name][file]
-	if !ok || revision != commit {
+	if !ok || revision != commit && revision != "main" {
 		hubError(w, http.StatusNotFound, "EntryNotFound")
 		return
 	}
@@ -124,7 +124,7 @@ func (h *fakeHub) serveInfo(w http.ResponseWriter, path string) {
 		hubError(w, http.StatusNotFound, "RevisionNotFound")
 		return
 	}
-	info := map[string]any{"sha": commit, "siblings": []any{}}
+	info := map[string]any{"id": strings.TrimPrefix(name, "models/"), "sha": commit, "siblings": []any{}}
 	for file := range files {
 		info["siblings"] = append(info["siblings"].([]any), map[string]string{"rfilename": file})
 	}

@@ -221,6 +221,7 @@ begin() {
 }
 
 finish() {
+  [ "$(version_of "$part")" = "$version" ] || die "$part is libtorch $(version_of "$part"), expected $version"
   rm -rf "$part/members" "$cache/download"
   cp "$here/scripts/gotch_compat.h" "$part/include/"
   mkdir "$part/stub"
@@ -244,9 +245,9 @@ lock() {
 
 check_system() {
   [ "$(uname -sm)" = 'Linux x86_64' ] || die "this system is $(uname -sm), but only Linux x86_64 is supported"
-  libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc='no glibc'
-  [ "$(printf '%s\n' 'glibc 2.28' "$libc" | sort -V | head -n 1)" = 'glibc 2.28' ] ||
-    die "this system has $libc, but libtorch $version needs glibc 2.28 or newer"
+  libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc=none # such as: glibc 2.36
+  [ "${libc#glibc 2.}" != "$libc" ] && [ "${libc#glibc 2.}" -ge 28 ] ||
+    die "this system's C library is $libc, but libtorch $version needs glibc 2.28 or newer"
   case $cache in
     *[!A-Za-z0-9_./+@=:,-]*) die "the cache is $cache, but a compiler's flags need a path without blanks: set XDG_CACHE_HOME" ;;
   esac

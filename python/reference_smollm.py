@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes testdata/smollm: what transformers gives for SmolLM2-135M-Instruct out of its GGUF file.
 
-usage: smollm_reference.py --data DATA --output testdata/smollm
+usage: reference_smollm.py --data DATA --output testdata/smollm
 
 Settings: dequantised to fp32, CPU; the first 980 tokens of document valid-0 of DATA/text-wikitext2, text alone
-without special tokens. Files: reference.json (mean loss, token ids, what follows a prompt) and losses.npy, the
+without special tokens. Files: reference.json (mean loss, the first token ids, what follows a prompt) and losses.npy, the
 loss of each token but the first, float32.
 """
 
@@ -42,7 +42,7 @@ def main():
         "document": DOCUMENT,
         "tokens": TOKENS,
         "loss": float(losses.mean(dtype=numpy.float64)),
-        "ids": ids,
+        "first_ids": ids[:16],
         "prompt": PROMPT,
         "continuation": complete(model, tokenizer),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "gguf")},

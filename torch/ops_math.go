@@ -99,3 +99,14 @@ func (s *Scope) SumDim(x Tensor, dim int64, keep bool) Tensor {
 		lib.AtgSumDimIntlist(out, x.p, []int64{dim}, 1, int32(cbool(keep)), int32(dtype))
 	})
 }
+
+// Normalize divides every vector of the last dimension by its 2-norm, at least 1e-12 (torch's F.normalize).
+func (s *Scope) Normalize(x Tensor) Tensor {
+	norm := s.scalar("norm", 2, func(out *lib.Ctensor, p lib.Cscalar) { lib.AtgNormScalaroptDim(out, x.p, p, []int64{-1}, 1, 1) })
+	return s.Div(x, s.AtLeast(norm, 1e-12))
+}
+
+// Diagonal returns a bool mask [n, n] that is true on the diagonal.
+func (s *Scope) Diagonal(n int64) Tensor {
+	return s.gotch("eye", func(out *lib.Ctensor) { lib.AtgEye(out, n, int32(Bool), cpu) })
+}

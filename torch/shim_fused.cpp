@@ -161,7 +161,8 @@ Tensor rotate(const Tensor &x, const Tensor &cos, const Tensor &sin, int sign) {
 struct Rope : torch::autograd::Function<Rope> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor cos, Tensor sin) {
     auto type = sum_type(x);
-    cos = cos.to(type).contiguous(), sin = sin.to(type).contiguous();
+    auto as_stored = [&](const Tensor &t) { return t.to(x.scalar_type()).to(type).contiguous(); }; // as transformers
+    cos = as_stored(cos), sin = as_stored(sin);
     ctx->save_for_backward({cos, sin});
     return rotate(x.contiguous(), cos, sin, 1);
   }

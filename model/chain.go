@@ -1,0 +1,185 @@
+package model
+
+import "revela/torch"
+
+// Chain is a computation in stages, usually a layer each, of which backward needs one at a time: memory of a stage is
+// given back as soon as its gradients are known, and a stage may be computed again in backward instead of being kept
+// (activation checkpointing).
+//
+// Every stage's parameters get their gradients added to Param.Grad. Shared are inputs of all stages (the weights of
+// the in-batch attention): leaves whose gradients are summed over the stages.
+type Chain struct {
+	Recompute bool         // keep only the stages' inputs
+	Random    bool         // stages draw random numbers (dropout): repeat the draws when computing again
+	Shared    torch.Tensor // leaf, or none
+	NoGrad    bool         // forward only
+
+	own        *torch.Scope
+	stages     []stage
+	sharedGrad torch.Tensor
+	upstream   bool // something before the next stage learns
+}
+
+type stage struct {
+	in, out torch.Tensor
+	kept    *torch.Scope // holds the stage's graph; nil when it is to be computed again
+	random  []byte
+	params  []*Param
+	run     func(s *torch.Scope, in torch.Tensor) torch.Tensor
+	inGrad  bool
+}
+
+// NewChain returns an empty chain; Close it.
+func NewChain() *Chain { return &Chain{own: torch.NewScope()} }
+
+// Scope holds what lives as long as the chain, and its first error.
+func (c *Chain) Scope() *torch.Scope { return c.own }
+
+// Err returns the first error of the chain.
+func (c *Chain) Err() error { return c.own.Err() }
+
+// Close frees everything.
+func (c *Chain) Close() {
+	for i := range c.stages {
+		c.stages[i].free()
+	}
+	c.stages = nil
+	c.own.Close()
+}
+
+func (st *stage) free() {
+	if st.kept != nil {
+		st.kept.Close()
+		st.kept = nil
+	}
+}
+
+// Stage runs a stage on in (none for the first) and returns its result, which the next stage takes.
+func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) torch.Tensor {
+	if c.Err() != nil {
+		return torch.Tensor{}
+	}
+	st := stage{params: Learning(params), run: run, inGrad: c.upstream}
+	if c.NoGrad || !(c.upstream || len(st.params) > 0 || c.Shared.Defined()) {
+		return c.plain(in, run)
+	}
+	c.upstream = true
+	st.in = c.own.Detach(in0(c.own, in))
+	if c.Recompute {
+		st.random = c.randomState()
+		st.out = c.plain(in, run)
+	} else {
+		st.start(c.own)
+	}
+	c.stages = append(c.stages, st)
+	return st.out
+}
+
+// in0 stands in for the input of a first stage, which has none.
+func in0(s *torch.Scope, in torch.Tensor) torch.Tensor {
+	if in.Defined() {
+		return in
+	}
+	return s.Zeros(torch.Float32, 1)
+}
+
+// plain runs a stage without a graph; only the result stays.
+func (c *Chain) plain(in torch.Tensor, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) (out torch.Tensor) {
+	torch.NoGrad(func() {
+		out = c.own.Sub(func(s *torch.Scope) []torch.Tensor { return []torch.Tensor{run(s, in)} })[0]
+	})
+	return out
+}
+
+func (c *Chain) randomState() []byte {
+	if !c.Random {
+		return nil
+	}
+	state, err := torch.RandomState()
+	c.own.Fail(err)
+	return state
+}
+
+// start runs the stage with a graph. The result stays in the stage's scope; errors go to s.
+func (st *stage) start(s *torch.Scope) {
+	st.kept = torch.NewScope()
+	torch.WithGrad(func() {
+		in := st.in
+		if st.inGrad {
+			in = st.kept.Leaf(st.in)
+			st.in = in
+		}
+		st.out = st.kept.Sub(func(sub *torch.Scope) []torch.Tensor { return []torch.Tensor{st.run(sub, in)} })[0]
+	})
+	s.Fail(st.kept.Err())
+}
+
+// Backward goes through the stages from the last to the first, with grad as the gradient of the last result (none for a
+// scalar's 1), and returns the gradient of Shared, none where there is none.
+func (c *Chain) Backward(grad torch.Tensor) torch.Tensor {
+	for i := len(c.stages) - 1; i >= 0 && c.Err() == nil; i-- {
+		grad = c.backward(&c.stages[i], grad)
+		c.stages[i].free()
+	}
+	return c.sharedGrad
+}
+
+func (c *Chain) backward(st *stage, grad torch.Tensor) torch.Tensor {
+	if st.kept == nil {
+		c.again(st)
+	}
+	if c.Err() != nil {
+		return torch.Tensor{}
+	}
+	var ins []torch.Tensor
+	if st.inGrad {
+		ins = append(ins, st.in)
+	}
+	if c.Shared.Defined() {
+		ins = append(ins, c.Shared)
+	}
+	for _, p := range st.params {
+		ins = append(ins, p.Value)
+	}
+	var gouts []torch.Tensor
+	if grad.Defined() {
+		gouts = []torch.Tensor{grad}
+	}
+	grads := st.kept.Grad([]torch.Tensor{st.out}, gouts, ins, false)
+	var inGrad torch.Tensor
+	if st.inGrad {
+		inGrad, grads = c.own.Own(st.kept.Keep(grads[0])), grads[1:]
+	}
+	if c.Shared.Defined() {
+		c.addShared(st.kept, grads[0])
+		grads = grads[1:]
+	}
+	addGrads(st.kept, st.params, grads)
+	c.own.Fail(st.kept.Err())
+	return inGrad
+}
+
+// again computes a stage that was not kept, with the random numbers of the first time.
+func (c *Chain) again(st *stage) {
+	if st.random == nil {
+		st.start(c.own)
+		return
+	}
+	now, err := torch.RandomState()
+	c.own.Fail(err)
+	c.own.Fail(torch.SetRandomState(st.random))
+	st.start(c.own)
+	c.own.Fail(torch.SetRandomState(now))
+}
+
+func (c *Chain) addShared(s *torch.Scope, g torch.Tensor) {
+	switch {
+	case !g.Defined():
+	case c.sharedGrad.Defined():
+		if s.Err() == nil {
+			c.own.Fail(torch.AddAll([]torch.Tensor{c.sharedGrad}, []torch.Tensor{g}, 1))
+		}
+	default:
+		c.sharedGrad = c.own.Own(s.Keep(s.Clone(g)))
+	}
+}

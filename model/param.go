@@ -1,0 +1,88 @@
+package model
+
+import (
+	"fmt"
+
+	"revela/torch"
+)
+
+// Param is a tensor of a network. One that learns is stored in fp32 and has an fp32 gradient sum; a frozen one is stored in
+// the type that the network computes in.
+type Param struct {
+	Name   string       // as in the checkpoint
+	Shape  []int64      // sizes
+	Value  torch.Tensor // owned by the network
+	Grad   torch.Tensor // sum over the groups of a step, in fp32; none before the first backward
+	Learns bool
+
+	compute torch.DType
+}
+
+// In returns the parameter in the type that the network computes in; gradients pass through to Value.
+func (p *Param) In(s *torch.Scope) torch.Tensor {
+	if p == nil {
+		return torch.Tensor{}
+	}
+	if !p.Learns {
+		return p.Value
+	}
+	return s.To(p.Value, p.compute)
+}
+
+// Learn makes the parameter learn from now on, or no longer.
+func (p *Param) Learn(on bool) error {
+	p.Learns = on
+	return p.Value.RequireGrad(on)
+}
+
+// ZeroGrad drops the gradient sum.
+func (p *Param) ZeroGrad() {
+	p.Grad.Free()
+	p.Grad = torch.Tensor{}
+}
+
+// Free gives the memory of value and gradient back.
+func (p *Param) Free() {
+	p.Value.Free()
+	p.Value = torch.Tensor{}
+	p.ZeroGrad()
+}
+
+// newParam makes a learning parameter of fp32 values.
+func newParam(s *torch.Scope, name string, value torch.Tensor, compute torch.DType) *Param {
+	p := &Param{Name: name, Shape: s.Shape(value), Value: s.Keep(s.Clone(s.To(value, torch.Float32))), compute: compute}
+	if s.Err() == nil {
+		s.Fail(p.Learn(true))
+	}
+	return p
+}
+
+// Learning returns the parameters that learn.
+func Learning(params []*Param) []*Param {
+	var learning []*Param
+	for _, p := range params {
+		if p != nil && p.Learns {
+			learning = append(learning, p)
+		}
+	}
+	return learning
+}
+
+// addGrads adds gradients to the sums of their parameters.
+func addGrads(s *torch.Scope, params []*Param, grads []torch.Tensor) {
+	var sums, terms []torch.Tensor
+	for i, p := range params {
+		switch g := grads[i]; {
+		case !g.Defined():
+		case p.Grad.Defined():
+			sums, terms = append(sums, p.Grad), append(terms, g)
+		default:
+			p.Grad = s.Keep(s.Clone(g))
+		}
+	}
+	if s.Err() == nil && len(sums) > 0 {
+		if err := torch.AddAll(sums, terms, 1); err != nil {
+			s.Fail(fmt.Errorf("sum gradients: %w", err))
+		}
+	}
+}

@@ -21,6 +21,7 @@ func commands() []command {
 		scoreCommand(),
 		downloadCommand(),
 		checkCommand(),
+		doctorCommand(),
 	}
 }
 
@@ -49,7 +50,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Usage:                     "train dense retrievers from raw text, and measure them",
 		UsageText:                 "revela COMMAND [flags]",
 		Description:               "Each command says with --help what it does, with an example.\n\n" + statusHelp,
-		Version:                   Version(),
+		Version:                   longVersion(),
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
 		HideHelpCommand:           true,

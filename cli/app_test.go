@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"revela/torch"
 )
 
 // run runs the program and returns what it printed and its exit status.
@@ -145,8 +147,43 @@ func shellWords(line string) []string {
 
 func TestVersion(t *testing.T) {
 	stdout, _, status := run(t, "--version")
-	if status != 0 || !strings.HasPrefix(stdout, "revela version "+release) {
+	if status != 0 || !strings.HasPrefix(stdout, "revela version "+release) || !strings.Contains(stdout, "libtorch "+torch.Version) {
 		t.Errorf("status %d: %s", status, stdout)
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	stdout, stderr, status := run(t, "doctor", "--json")
+	var d diagnosis
+	if err := json.Unmarshal([]byte(stdout), &d); err != nil || status != 0 || stderr != "" {
+		t.Fatalf("status %d, %v: %s", status, err, stderr)
+	}
+	if d.Cores < 1 || d.FP32Rate <= 0 || d.BF16Rate <= 0 || filepath.Base(d.Library) != "libtorch_cpu.so" || d.Instructions == "" {
+		t.Errorf("got %+v", d)
+	}
+	var out bytes.Buffer
+	d.print(&out)
+	for _, want := range []string{"revela     " + release, "libtorch   " + torch.Version, "GFLOP/s", "cuda       "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestDoctorOnCUDA(t *testing.T) {
+	for _, test := range []struct {
+		d    diagnosis
+		want string
+	}{
+		{diagnosis{}, "not used: no NVIDIA driver here, so the CPU computes"},
+		{diagnosis{Driver: "570"}, "not used: there is a driver (570), but libtorch is the CPU's; run ./setup-gotch.sh for the other"},
+		{diagnosis{Driver: "570", CUDALibrary: "l", CUDAError: "load l: no libcudart.so.13"}, "not used: load l: no libcudart.so.13"},
+		{diagnosis{Driver: "570", CUDALibrary: "l"}, "not used: the driver (570) shows no device to libtorch; see nvidia-smi"},
+		{diagnosis{Driver: "570", CUDALibrary: "l", CUDA: true}, "used: 570"},
+	} {
+		if got := test.d.cudaAdvice(); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
 	}
 }
 

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"revela/internal/machine"
+	"revela/torch"
+)
+
+func doctorCommand() command {
+	return command{
+		name:    "doctor",
+		summary: "what the program runs on, and what to do about what is missing",
+		details: "Shows versions, the libtorch that is loaded, the cores, memory and instruction sets of this machine, how fast\n" +
+			"it multiplies in fp32 and bf16 (measured, for a second), and whether a GPU can be used.",
+		examples: []string{"revela doctor", "revela doctor --json"},
+		flags:    []cli.Flag{jsonFlag()},
+		run:      runDoctor,
+	}
+}
+
+// diagnosis is what the doctor finds.
+type diagnosis struct {
+	Version      string  `json:"version"`
+	Go           string  `json:"go"`
+	Gotch        string  `json:"gotch"`
+	Libtorch     string  `json:"libtorch"`
+	Library      string  `json:"library"` // the file of libtorch that is loaded
+	System       string  `json:"system"`
+	CPU          string  `json:"cpu"`
+	Cores        int     `json:"cores"` // that this process may use
+	Present      int     `json:"cores_present"`
+	Instructions string  `json:"instructions"` // that libtorch's kernels use
+	BF16         string  `json:"bf16"`         // the instructions that multiply bf16; empty: it is emulated
+	Memory       int64   `json:"memory"`       // bytes
+	Available    int64   `json:"memory_available"`
+	FP32Rate     float64 `json:"fp32_flops"` // measured, operations a second
+	BF16Rate     float64 `json:"bf16_flops"`
+	Driver       string  `json:"nvidia_driver"`
+	CUDA         bool    `json:"cuda"` // libtorch sees a device
+	CUDALibrary  string  `json:"cuda_library"`
+	CUDAError    string  `json:"cuda_error,omitempty"`
+}
+
+func runDoctor(ctx *cli.Context) error {
+	c, err := configuration(ctx, nil)
+	if err != nil {
+		return err
+	}
+	torch.SetThreads(c.Threads)
+	d, err := diagnose()
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("json") {
+		return printJSON(ctx, d)
+	}
+	d.print(ctx.App.Writer)
+	return nil
+}
+
+func diagnose() (*diagnosis, error) {
+	m := machine.Read()
+	d := &diagnosis{
+		Version: Version(), Go: runtime.Version(), Gotch: gotchVersion(), Libtorch: torch.Version,
+		Library: machine.Library("libtorch_cpu.so"), System: runtime.GOOS + "/" + runtime.GOARCH,
+		CPU: m.CPU, Cores: m.Cores, Present: m.Present, Instructions: torch.CPUCapability(), BF16: m.BF16(),
+		Memory: m.Memory, Available: m.Available, Driver: machine.NVIDIADriver(),
+	}
+	d.lookForCUDA()
+	var err error
+	if d.FP32Rate, err = machine.MultiplyRate(torch.Float32, 1024, 500*time.Millisecond); err != nil {
+		return nil, err
+	}
+	d.BF16Rate, err = machine.MultiplyRate(torch.BFloat16, 1024, 500*time.Millisecond)
+	return d, err
+}
+
+// lookForCUDA loads the CUDA half of libtorch where there is a driver and the library lies beside the CPU's.
+func (d *diagnosis) lookForCUDA() {
+	path := filepath.Join(filepath.Dir(d.Library), "libtorch_cuda.so")
+	if _, err := os.Stat(path); err != nil {
+		return
+	}
+	d.CUDALibrary = path
+	if d.Driver == "" {
+		return
+	}
+	if err := torch.LoadCUDA(path); err != nil {
+		d.CUDAError = strings.ReplaceAll(err.Error(), "\n", " ")
+		return
+	}
+	d.CUDA = torch.HasCUDA()
+}
+
+func (d *diagnosis) print(w io.Writer) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("revela", "%s, %s, %s", d.Version, d.Go, d.System)
+	line("libtorch", "%s, %s", d.Libtorch, d.Library)
+	line("gotch", "%s", d.Gotch)
+	line("cpu", "%s, %d of %d cores may be used, %s", d.CPU, d.Cores, d.Present, d.Instructions)
+	line("memory", "%s, %s available", size(d.Memory), size(d.Available))
+	line("fp32", "%.0f GFLOP/s measured", d.FP32Rate/1e9)
+	line("bf16", "%.0f GFLOP/s measured, %s", d.BF16Rate/1e9, d.bf16Advice())
+	line("cuda", "%s", d.cudaAdvice())
+	for _, advice := range d.advice() {
+		line("advice", "%s", advice)
+	}
+}
+
+func (d *diagnosis) bf16Advice() string {
+	if d.BF16 == "" {
+		return "emulated: no amx_bf16 or avx512_bf16; train in fp32"
+	}
+	return "with " + d.BF16
+}
+
+// cudaAdvice says what the program runs on and why.
+func (d *diagnosis) cudaAdvice() string {
+	switch {
+	case d.CUDA:
+		return "used: " + d.Driver
+	case d.Driver == "":
+		return "not used: no NVIDIA driver here, so the CPU computes"
+	case d.CUDALibrary == "":
+		return "not used: there is a driver (" + d.Driver + "), but libtorch is the CPU's; run ./setup-gotch.sh for the other"
+	case d.CUDAError != "":
+		return "not used: " + d.CUDAError
+	}
+	return "not used: the driver (" + d.Driver + ") shows no device to libtorch; see nvidia-smi"
+}
+
+// advice is what to do about what is missing.
+func (d *diagnosis) advice() []string {
+	var advice []string
+	if d.Cores < d.Present {
+		advice = append(advice, fmt.Sprintf("%d cores are kept from this process (affinity or container limits)", d.Present-d.Cores))
+	}
+	if d.Available > 0 && d.Available < 4e9 {
+		advice = append(advice, "less than 4 GB of memory is available; the quick start takes about that much")
+	}
+	return advice
+}

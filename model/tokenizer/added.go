@@ -28,43 +28,46 @@ func newAddedVocabulary() *addedVocabulary {
 	}
 }
 
-// add adds a token under the id that HF gives it: that of the vocabulary or of an earlier added token of the same
-// content, else the next free one.
-func (v *addedVocabulary) add(token addedToken, vocab map[string]int32, norm normalizer) {
-	if token.Content == "" {
-		return
-	}
-	id, ok := v.ids[token.Content]
-	if !ok {
-		if id, ok = vocab[token.Content]; !ok {
-			id = v.next(len(vocab))
-		}
-	}
-	token.ID = id
-	if token.Normalized && norm != nil {
-		if form := norm.normalize(token.Content); form != token.Content {
-			v.forms[id] = form
-		}
-	}
-	v.ids[token.Content] = id
-	if token.Special {
-		v.special[token.Content] = true
-	}
-	if i, ok := v.byID[id]; ok {
-		v.tokens[i] = token
-		return
-	}
-	v.byID[id] = len(v.tokens)
-	v.tokens = append(v.tokens, token)
-}
-
-// next is the id of a token that is new: after the vocabulary and all tokens added so far.
-func (v *addedVocabulary) next(vocabSize int) int32 {
-	next := int32(vocabSize)
+// add adds tokens under the ids that HF gives them, whatever the file says: that of an earlier added token or a token
+// of the vocabulary with the same content, else the next one, counted from the start of this list.
+func (v *addedVocabulary) add(tokens []addedToken, vocab map[string]int32, norm normalizer) {
+	next := int32(len(vocab))
 	for _, t := range v.tokens {
 		next = max(next, t.ID+1)
 	}
-	return next
+	for _, token := range tokens {
+		if token.Content == "" {
+			continue
+		}
+		id, ok := v.ids[token.Content]
+		if !ok {
+			id, ok = vocab[token.Content]
+		}
+		if !ok {
+			id = next
+			next++
+		}
+		token.ID = id
+		v.put(token, norm)
+	}
+}
+
+func (v *addedVocabulary) put(token addedToken, norm normalizer) {
+	if token.Normalized && norm != nil {
+		if form := norm.normalize(token.Content); form != token.Content {
+			v.forms[token.ID] = form
+		}
+	}
+	v.ids[token.Content] = token.ID
+	if token.Special {
+		v.special[token.Content] = true
+	}
+	if i, ok := v.byID[token.ID]; ok {
+		v.tokens[i] = token
+		return
+	}
+	v.byID[token.ID] = len(v.tokens)
+	v.tokens = append(v.tokens, token)
 }
 
 // index builds the tries; called once all tokens are added.

@@ -127,8 +127,8 @@ func (t addedToken) entry() addedTokenEntry {
 // exportClass names a class that takes everything from tokenizer.json. Classes such as GPT2Tokenizer of transformers 5
 // build normalizer and pre-tokenizer anew; BertTokenizer does so from the options written here.
 func (t *Tokenizer) exportClass(config object) {
-	bert, isBERT := t.normalize.(bertNormalizer)
-	if !isBERT {
+	bert, ok := t.normalize.(bertNormalizer)
+	if !ok || t.config.class != "BertTokenizer" {
 		config["tokenizer_class"] = "PreTrainedTokenizerFast"
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // tokenizerFile is tokenizer.json. The parts stay raw: they are read by type, and written again by Files.
@@ -31,7 +30,11 @@ func readJSON(data []byte, v any) error {
 	}
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) {
-		return fmt.Errorf("%s: found %s, expected %s", strings.TrimPrefix(mismatch.Field+" entry", " "), mismatch.Value, jsonKind(mismatch))
+		field := ""
+		if mismatch.Field != "" {
+			field = mismatch.Field + ": "
+		}
+		return fmt.Errorf("%sfound %s, expected %s", field, mismatch.Value, jsonKind(mismatch))
 	}
 	return err
 }

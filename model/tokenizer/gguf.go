@@ -66,7 +66,7 @@ func (v GGUFVocab) build() (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(sources{"", "tokenizer.ggml", data, config, nil})
+	return parse(sources{name: "tokenizer.ggml", tokenizer: data, config: config})
 }
 
 // check refuses headers whose parts do not fit each other.

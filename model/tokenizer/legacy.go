@@ -1,40 +1,42 @@
 package tokenizer
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// convertVocabulary makes a tokenizer.json of the vocabulary files of a folder without one, and names the file that
-// errors are about.
-func convertVocabulary(dir string, configJSON []byte) (name string, tokenizerJSON []byte, err error) {
+// convertVocabulary makes a tokenizer.json of the vocabulary files of a folder without one. The result names the file
+// that errors are about and the class of transformers, for its special tokens.
+func convertVocabulary(dir string, configJSON []byte) (sources, error) {
+	s := sources{dir: dir, config: configJSON}
 	vocabTxt, err := readOptional(filepath.Join(dir, "vocab.txt"))
 	if err != nil {
-		return "", nil, err
+		return s, err
 	}
 	if vocabTxt != nil {
-		tokenizerJSON, err = convertBERT(vocabTxt, configJSON)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
-		}
-		return "vocab.txt", tokenizerJSON, err
+		s.name, s.class = "vocab.txt", "BertTokenizer"
+		s.tokenizer, err = convertBERT(dir, vocabTxt, configJSON)
+		return s, err
 	}
 	vocabJSON, err := readOptional(filepath.Join(dir, "vocab.json"))
 	if err != nil {
-		return "", nil, err
+		return s, err
 	}
 	if vocabJSON == nil {
-		return "", nil, fmt.Errorf("%s has no tokenizer.json, no vocab.txt and no vocab.json with merges.txt", dir)
+		return s, fmt.Errorf("%s has no tokenizer.json, no vocab.txt and no vocab.json with merges.txt", dir)
 	}
-	tokenizerJSON, err = convertBPE(dir, vocabJSON, configJSON)
-	return "vocab.json", tokenizerJSON, err
+	s.name = "vocab.json"
+	if s.class, err = bpeClass(dir, configJSON); err != nil {
+		return s, err
+	}
+	s.tokenizer, err = convertBPE(dir, s.class, vocabJSON)
+	return s, err
 }
 
 // convertBERT builds what transformers' BertTokenizer builds of vocab.txt, a token a line.
-func convertBERT(vocabTxt, configJSON []byte) ([]byte, error) {
+func convertBERT(dir string, vocabTxt, configJSON []byte) ([]byte, error) {
 	v := struct {
 		LowerCase    bool  `json:"do_lower_case"`
 		Chinese      bool  `json:"tokenize_chinese_chars"`
@@ -42,12 +44,12 @@ func convertBERT(vocabTxt, configJSON []byte) ([]byte, error) {
 	}{LowerCase: true, Chinese: true}
 	if len(configJSON) > 0 {
 		if err := readJSON(configJSON, &v); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
 		}
 	}
 	_, special, err := readConfig(configJSON)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(vocabTxt), "\n"), "\n")
 	vocab := make(orderedVocab, len(lines))
@@ -57,6 +59,11 @@ func convertBERT(vocabTxt, configJSON []byte) ([]byte, error) {
 		ids[vocab[i].token] = int32(i)
 	}
 	special.complete("BertTokenizer", func(string) bool { return true })
+	for _, token := range []string{special.CLS, special.SEP, special.UNK} {
+		if _, ok := ids[token]; !ok {
+			return nil, fmt.Errorf("%s: the token %q is missing", filepath.Join(dir, "vocab.txt"), token)
+		}
+	}
 	cls, sep := ids[special.CLS], ids[special.SEP]
 	b := builder{
 		Normalizer: object{
@@ -76,16 +83,11 @@ func convertBERT(vocabTxt, configJSON []byte) ([]byte, error) {
 			b.AddedTokens = append(b.AddedTokens, addedToken{ID: id, Content: *n.token, Special: true})
 		}
 	}
-	for _, token := range []string{special.CLS, special.SEP} {
-		if _, ok := ids[token]; !ok {
-			return nil, fmt.Errorf("vocab.txt lacks the token %q", token)
-		}
-	}
 	return b.json()
 }
 
 // convertBPE builds what transformers' GPT2Tokenizer or Qwen2Tokenizer builds of vocab.json and merges.txt.
-func convertBPE(dir string, vocabJSON, configJSON []byte) ([]byte, error) {
+func convertBPE(dir, class string, vocabJSON []byte) ([]byte, error) {
 	var vocab map[string]int32
 	if err := readJSON(vocabJSON, &vocab); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "vocab.json"), err)
@@ -100,47 +102,37 @@ func convertBPE(dir string, vocabJSON, configJSON []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", mergesPath, err)
 	}
-	family, err := bpeFamily(dir, configJSON)
-	if err != nil {
-		return nil, err
-	}
-	b := byteLevelBuilder(family, sortVocab(vocab), merges)
-	return b.json()
+	family := map[string]string{"GPT2Tokenizer": "gpt-2", "Qwen2Tokenizer": "qwen2"}[class]
+	return byteLevelBuilder(family, sortVocab(vocab), merges).json()
 }
 
-// bpeFamily tells which split pattern a folder's BPE has, by tokenizer_class or else the model_type of config.json.
-func bpeFamily(dir string, configJSON []byte) (string, error) {
+// bpeClass tells which of the two classes a folder's BPE has: by tokenizer_class, else by the model_type of config.json.
+func bpeClass(dir string, configJSON []byte) (string, error) {
 	c, _, err := readConfig(configJSON)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
 	}
-	switch c.class {
-	case "GPT2Tokenizer":
-		return "gpt-2", nil
-	case "Qwen2Tokenizer":
-		return "qwen2", nil
+	if c.class == "GPT2Tokenizer" || c.class == "Qwen2Tokenizer" {
+		return c.class, nil
 	}
 	var model struct {
 		Type string `json:"model_type"`
 	}
-	data, err := readOptional(filepath.Join(dir, "config.json"))
+	path := filepath.Join(dir, "config.json")
+	data, err := readOptional(path)
 	if err != nil {
 		return "", err
 	}
 	if data != nil {
-		if err := json.Unmarshal(data, &model); err != nil {
-			return "", fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
+		if err := readJSON(data, &model); err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	switch model.Type {
-	case "gpt2":
-		return "gpt-2", nil
-	case "qwen2", "qwen3":
-		return "qwen2", nil
-	case "":
-		if c.class == "" {
-			return "gpt-2", nil
-		}
+	switch {
+	case model.Type == "gpt2", model.Type == "" && c.class == "":
+		return "GPT2Tokenizer", nil
+	case model.Type == "qwen2", model.Type == "qwen3":
+		return "Qwen2Tokenizer", nil
 	}
 	return "", fmt.Errorf("%s: vocab.json with merges.txt is supported for GPT2Tokenizer and Qwen2Tokenizer, found tokenizer_class %q and model_type %q", dir, c.class, model.Type)
 }

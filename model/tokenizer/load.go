@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // files are the parts of what was loaded that Files writes again.
@@ -34,13 +35,14 @@ func load(dir string) (*Tokenizer, error) {
 		read[i] = data
 	}
 	if read[0] != nil {
-		return parse(sources{dir, "tokenizer.json", read[0], read[1], read[2]})
+		return parse(sources{dir, "tokenizer.json", "", read[0], read[1], read[2]})
 	}
-	name, data, err := convertVocabulary(dir, read[1])
+	s, err := convertVocabulary(dir, read[1])
 	if err != nil {
 		return nil, err
 	}
-	return parse(sources{dir, name, data, read[1], read[2]})
+	s.specialsMap = read[2]
+	return parse(s)
 }
 
 // readOptional returns nil for a file that does not exist.
@@ -55,7 +57,7 @@ func readOptional(path string) ([]byte, error) {
 // Parse builds a tokenizer from the contents of tokenizer.json and tokenizer_config.json (nil for none). The name
 // stands for the folder in errors.
 func Parse(name string, tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
-	t, err := parse(sources{name, "tokenizer.json", tokenizerJSON, tokenizerConfigJSON, nil})
+	t, err := parse(sources{name, "tokenizer.json", "", tokenizerJSON, tokenizerConfigJSON, nil})
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
 	}
@@ -65,6 +67,7 @@ func Parse(name string, tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, 
 // sources are the contents of a tokenizer's files.
 type sources struct {
 	dir, name                      string // name of the file that tokenizer was read or made from
+	class                          string // tokenizer_class where the configuration names none
 	tokenizer, config, specialsMap []byte
 }
 
@@ -73,6 +76,9 @@ func parse(s sources) (*Tokenizer, error) {
 	var err error
 	if t.config, t.special, err = readConfig(s.config); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer_config.json"), err)
+	}
+	if t.config.class == "" {
+		t.config.class = s.class
 	}
 	if len(s.specialsMap) > 0 {
 		var keys map[string]json.RawMessage
@@ -154,27 +160,30 @@ func (t *Tokenizer) addTokens() error {
 			return fmt.Errorf("added_tokens: %w", err)
 		}
 	}
-	for _, token := range list {
-		t.added.add(token, t.vocab, t.normalize)
-	}
-	for _, token := range t.config.added {
-		t.added.add(token, t.vocab, t.normalize)
-	}
+	t.added.add(list, t.vocab, t.normalize)
 	t.special.complete(t.config.class, func(token string) bool {
 		_, ok := t.TokenID(token)
 		return ok
 	})
-	var specials []string
-	for _, n := range t.special.named() {
-		specials = append(specials, *n.token)
-	}
-	for _, token := range append(specials, t.config.extra...) {
-		if _, ok := t.added.ids[token]; !ok {
-			t.added.add(addedToken{Content: token, Special: true}, t.vocab, t.normalize)
-		}
-	}
+	t.added.add(t.configTokens(), t.vocab, t.normalize)
 	t.added.index()
 	return nil
+}
+
+// configTokens are the tokens of added_tokens_decoder and the special tokens that are added nowhere else.
+func (t *Tokenizer) configTokens() []addedToken {
+	tokens := slices.Clone(t.config.added)
+	var names []string
+	for _, n := range t.special.named() {
+		names = append(names, *n.token)
+	}
+	for _, name := range append(names, t.config.extra...) {
+		_, added := t.added.ids[name]
+		if !added && !slices.ContainsFunc(tokens, func(token addedToken) bool { return token.Content == name }) {
+			tokens = append(tokens, addedToken{Content: name, Special: true})
+		}
+	}
+	return tokens
 }
 
 // applyFlags replaces the post-processor where tokenizer_config.json has add_bos_token or add_eos_token, as

@@ -114,7 +114,10 @@ func (c component) template() (postProcessor, error) {
 
 // bertProcessing reads the older form of [CLS] text [SEP].
 func (c component) bertProcessing() (postProcessor, error) {
-	v := struct{ Sep, Cls tokenAndID }{}
+	var v struct {
+		Sep tokenAndID `json:"sep"`
+		Cls tokenAndID `json:"cls"`
+	}
 	if err := c.read(&v, "sep", "cls"); err != nil {
 		return postProcessor{}, err
 	}

@@ -99,9 +99,9 @@ func (c modelEntry) wordPiece() (model, map[string]int32, error) {
 func (c modelEntry) bpe(byteLevel bool) (model, map[string]int32, error) {
 	var v struct {
 		bpeOptions
-		Dropout *float64
-		Prefix  string `json:"continuing_subword_prefix"`
-		Suffix  string `json:"end_of_word_suffix"`
+		Dropout *float64 `json:"dropout"`
+		Prefix  string   `json:"continuing_subword_prefix"`
+		Suffix  string   `json:"end_of_word_suffix"`
 	}
 	if err := c.read(&v); err != nil {
 		return nil, nil, err
@@ -189,19 +189,22 @@ func (c component) decoder() (decoder, error) {
 		return c.replacer()
 	case "WordPiece":
 		var v struct {
-			Prefix  string
-			Cleanup bool
+			Prefix  string `json:"prefix"`
+			Cleanup bool   `json:"cleanup"`
 		}
 		err := c.read(&v, "prefix", "cleanup")
 		return sugarme.NewWordPieceDecoder(v.Prefix, v.Cleanup), err
 	case "BPEDecoder":
-		var v struct{ Suffix string }
+		var v struct {
+			Suffix string `json:"suffix"`
+		}
 		err := c.read(&v, "suffix")
 		return sugarme.NewBpeDecoder(v.Suffix), err
 	case "Strip":
 		var v struct {
-			Content     string
-			Start, Stop int
+			Content string `json:"content"`
+			Start   int    `json:"start"`
+			Stop    int    `json:"stop"`
 		}
 		err := c.read(&v, "content", "start", "stop")
 		return stripDecoder{v.Content, v.Start, v.Stop}, err

@@ -40,7 +40,9 @@ func (c component) normalizer() (normalizer, error) {
 		err := c.read(&v, "strip_left", "strip_right")
 		return stripper{v.Left, v.Right}, err
 	case "Prepend":
-		var v struct{ Prepend string }
+		var v struct {
+			Prepend string `json:"prepend"`
+		}
 		err := c.read(&v, "prepend")
 		return prepender{v.Prepend}, err
 	case "Replace":
@@ -83,8 +85,8 @@ func (c component) bertNormalizer() (normalizer, error) {
 // replacer reads Replace, a normalizer and a decoder. Only string patterns are known.
 func (c component) replacer() (replacer, error) {
 	var v struct {
-		Pattern pattern
-		Content string
+		Pattern pattern `json:"pattern"`
+		Content string  `json:"content"`
 	}
 	if err := c.read(&v, "pattern", "content"); err != nil {
 		return replacer{}, err

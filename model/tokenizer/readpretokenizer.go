@@ -57,7 +57,9 @@ func (c component) preTokenizer() (preTokenizer, error) {
 	case "Digits":
 		return c.digits()
 	case "Punctuation":
-		v := struct{ Behavior string }{"Isolated"}
+		v := struct {
+			Behavior string `json:"behavior"`
+		}{"Isolated"}
 		if err := c.read(&v); err != nil {
 			return nil, err
 		}
@@ -94,9 +96,9 @@ func (c component) digits() (preTokenizer, error) {
 
 func (c component) split() (preTokenizer, error) {
 	var v struct {
-		Pattern  pattern
-		Behavior string
-		Invert   bool
+		Pattern  pattern `json:"pattern"`
+		Behavior string  `json:"behavior"`
+		Invert   bool    `json:"invert"`
 	}
 	if err := c.read(&v, "pattern", "behavior", "invert"); err != nil {
 		return nil, err
@@ -133,10 +135,10 @@ func (c component) delimiterSplit(d delimiter, behavior string, invert bool) (pr
 
 // metaspaceEntry is Metaspace, a pre-tokenizer and a decoder.
 type metaspaceEntry struct {
-	Replacement    string
+	Replacement    string `json:"replacement"`
 	AddPrefixSpace *bool  `json:"add_prefix_space"` // older files
 	Scheme         string `json:"prepend_scheme"`
-	Split          *bool  // null: true
+	Split          *bool  `json:"split"` // null: true
 }
 
 func (c component) metaspaceEntry() (metaspaceEntry, error) {

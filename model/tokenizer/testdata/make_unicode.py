@@ -49,15 +49,15 @@ def word():
 
 def unknown(forms):
     """Code points that the normalizer's tables are too old for: it copies them and reorders nothing across them."""
-    nfd, out = forms["NFD"], set()
+    out = set()
     for c in CODE_POINTS:
         s = chr(c)
-        combining = nfd("a" + s + "\u0334") == "a\u0334" + s or nfd("a\u0345" + s) == "a" + s + "\u0345"
-        changed = {n for n, f in forms.items() if f(s) != unicodedata.normalize(n, s)}
-        if changed:
-            out.update(map(ord, unicodedata.normalize("NFD", s)))
-        if unicodedata.category(s) == "Cn" or changed or combining != (unicodedata.combining(s) not in (0, 1, 240)) and not combining:
+        # Alone, and beside marks of the lowest and the highest combining class, which show its own class.
+        texts = [s, "a" + s + "\u0334", "a\u0345" + s]
+        if unicodedata.category(s) == "Cn":
             out.add(c)
+        elif any(f(t) != unicodedata.normalize(n, t) for n, f in forms.items() for t in texts):
+            out.update(map(ord, unicodedata.normalize("NFD", s)), {c})
     return out
 
 

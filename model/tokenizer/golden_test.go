@@ -1,0 +1,328 @@
+package tokenizer
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"revela/internal/testdata"
+)
+
+// golden is testdata/golden.json.gz, written by testdata/make_golden.py with HuggingFace tokenizers.
+type golden struct {
+	Lines      []string
+	Bases      map[string]map[string]json.RawMessage
+	Cases      map[string]goldenCase
+	Explicit   map[string][][]int32
+	Codepoints map[string]digest
+	Data       map[string]map[string]digest
+	GGUF       map[string]digest // Llama 2's SentencePiece model
+}
+
+type goldenCase struct {
+	Base  string
+	Parts map[string]json.RawMessage
+	Lines []string
+}
+
+type digest struct {
+	Texts  int
+	SHA256 string
+}
+
+func readGolden(t testing.TB) golden {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "golden.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unzip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g golden
+	if err := json.NewDecoder(unzip).Decode(&g); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Lines) < 300 || len(g.Cases) < 50 || len(g.Data) < 5 {
+		t.Fatalf("golden.json.gz holds %d lines, %d cases, %d tokenizers: it is not complete", len(g.Lines), len(g.Cases), len(g.Data))
+	}
+	return g
+}
+
+// tokenizer assembles a case's tokenizer.json and loads it.
+func (g golden) tokenizer(t testing.TB, name string) *Tokenizer {
+	t.Helper()
+	c, ok := g.Cases[name]
+	if !ok {
+		t.Fatalf("no case %s", name)
+	}
+	model := map[string]json.RawMessage{}
+	for key, raw := range g.Bases[c.Base] {
+		model[key] = raw
+	}
+	changeModel(t, model, c.Parts["model"])
+	file := map[string]any{"version": "1.0", "model": model}
+	for key, raw := range c.Parts {
+		if key != "model" {
+			file[key] = raw
+		}
+	}
+	data, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := Parse(name, data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// changeModel is make_model of make_golden.py.
+func changeModel(t testing.TB, model map[string]json.RawMessage, raw json.RawMessage) {
+	t.Helper()
+	if raw == nil {
+		return
+	}
+	changes, vocab, merges := map[string]json.RawMessage{}, map[string]int{}, [][]string{}
+	decode(t, raw, &changes)
+	decode(t, model["vocab"], &vocab)
+	if model["merges"] != nil {
+		decode(t, model["merges"], &merges)
+	}
+	var drop []string
+	var add [][]string
+	for key, raw := range changes {
+		switch key {
+		case "drop":
+			decode(t, raw, &drop)
+		case "add":
+			decode(t, raw, &add)
+		case "merges":
+			decode(t, raw, &merges)
+		default:
+			model[key] = raw
+		}
+	}
+	for _, pair := range add {
+		merges = append(merges, pair)
+		if _, ok := vocab[pair[0]+pair[1]]; !ok {
+			highest := 0
+			for _, id := range vocab {
+				highest = max(highest, id)
+			}
+			vocab[pair[0]+pair[1]] = highest + 1
+		}
+	}
+	for _, token := range drop {
+		delete(vocab, token)
+	}
+	merges = slices.DeleteFunc(merges, func(m []string) bool {
+		return slices.Contains(drop, m[0]) || slices.Contains(drop, m[1]) || slices.Contains(drop, m[0]+m[1])
+	})
+	model["vocab"] = encode(t, vocab)
+	if model["merges"] != nil {
+		model["merges"] = encode(t, merges)
+	}
+}
+
+func decode(t testing.TB, raw []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(raw, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func encode(t testing.TB, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func pack(h hash.Hash, ids []int32) {
+	buffer := binary.LittleEndian.AppendUint32(nil, uint32(len(ids)))
+	for _, id := range ids {
+		buffer = binary.LittleEndian.AppendUint32(buffer, uint32(id))
+	}
+	h.Write(buffer)
+}
+
+// short is the hash that make_golden.py keeps of a line.
+func short(tok *Tokenizer, line string) string {
+	ids := tok.Encode(line)
+	all := append(slices.Clone(ids), -1)
+	all = append(append(all, tok.EncodeBare(line)...), -1)
+	all = append(all, tok.EncodeMax(line, 7)...)
+	h := sha256.New()
+	pack(h, all)
+	for _, skip := range []bool{false, true} {
+		h.Write([]byte(tok.Decode(ids, skip)))
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil))[:8]
+}
+
+func TestComponentsMatchHuggingFace(t *testing.T) {
+	g := readGolden(t)
+	for name, c := range g.Cases {
+		t.Run(name, func(t *testing.T) {
+			tok := g.tokenizer(t, name)
+			bad := 0
+			for i, line := range g.Lines {
+				if got := short(tok, line); got != c.Lines[i] {
+					if bad++; bad <= 3 {
+						ids := tok.Encode(line)
+						t.Errorf("%q: hash %s, expected %s; ids %v, decoded %q", line, got, c.Lines[i], ids, tok.Decode(ids, false))
+					}
+				}
+			}
+			if bad > 0 {
+				t.Errorf("%d of %d lines differ", bad, len(g.Lines))
+			}
+		})
+	}
+}
+
+func TestFixtureNastyLines(t *testing.T) {
+	g := readGolden(t)
+	for name, expected := range g.Explicit {
+		tok, err := Load(filepath.Join(testdata.Fixtures(t), name, "lm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range g.Lines {
+			if got := tok.Encode(line); !slices.Equal(got, expected[i]) {
+				t.Errorf("%s, %q: got %v, expected %v", name, line, got, expected[i])
+			}
+		}
+	}
+}
+
+// codepoints is codepoints of make_golden.py.
+func codepoints(yield func(string) bool) {
+	for _, block := range [][2]rune{{0, 0x20000}, {0xE0000, 0xE0200}} {
+		for start := block[0]; start < block[1]; start += 16 {
+			var b strings.Builder
+			for c := start; c < start+16; c++ {
+				if c < 0xD800 || c > 0xDFFF {
+					fmt.Fprintf(&b, "a%ca %c1%c%c'%c\n", c, c, c, c, c)
+				}
+			}
+			if !yield(b.String()) {
+				return
+			}
+		}
+	}
+}
+
+func digestOf(tok *Tokenizer, texts func(yield func(string) bool)) digest {
+	h, n := sha256.New(), 0
+	for text := range texts {
+		pack(h, tok.Encode(text))
+		n++
+	}
+	return digest{n, hex.EncodeToString(h.Sum(nil))}
+}
+
+func TestEveryCodePoint(t *testing.T) {
+	g := readGolden(t)
+	for name, expected := range g.Codepoints {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := digestOf(g.tokenizer(t, name), codepoints); got != expected {
+				t.Errorf("got %v, expected %v", got, expected)
+			}
+		})
+	}
+}
+
+// byLine is BY_LINE of make_golden.py.
+var byLine = []string{"tokenizers/bert-uncased", "tokenizers/smollm2"}
+
+func TestDataCollections(t *testing.T) {
+	g := readGolden(t)
+	for name, files := range g.Data {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tok, err := Parse(name, read(t, testdata.Data(t, name, "tokenizer.json")), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.checkDigests(t, tok, files, slices.Contains(byLine, name))
+		})
+	}
+}
+
+// checkDigests compares the ids of texts named by lines, codepoints or the file of a collection.
+func (g golden) checkDigests(t *testing.T, tok *Tokenizer, files map[string]digest, byLine bool) {
+	t.Helper()
+	for file, expected := range files {
+		var got digest
+		switch file {
+		case "lines":
+			got = digestOf(tok, slices.Values(g.Lines))
+		case "codepoints":
+			got = digestOf(tok, codepoints)
+		default:
+			got = digestOf(tok, collection(t, testdata.Data(t, file), byLine))
+		}
+		if got != expected {
+			t.Errorf("%s: got %v, expected %v", file, got, expected)
+		}
+	}
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// collection yields titles and texts of a JSON lines file, and the lines of the texts.
+func collection(t testing.TB, path string, byLine bool) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		in := bufio.NewScanner(f)
+		in.Buffer(nil, 1<<26)
+		for in.Scan() {
+			var doc struct{ Title, Text string }
+			if err := json.Unmarshal(in.Bytes(), &doc); err != nil {
+				t.Error(err)
+				return
+			}
+			if !yield(doc.Title) || !yield(doc.Text) {
+				return
+			}
+			if byLine {
+				for _, line := range strings.Split(doc.Text, "\n") {
+					if !yield(line) {
+						return
+					}
+				}
+			}
+		}
+	}
+}

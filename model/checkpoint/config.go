@@ -99,60 +99,6 @@ func (c *Config) read(o *object) {
 	c.readTokens(o)
 }
 
-// familyDefaults changes the common defaults of setDefaults where a family has its own.
-var familyDefaults = map[string]func(c *Config){
-	"llama": func(c *Config) { c.MaxPositionEmbeddings, c.BOSTokenID, c.EOSTokenID = 2048, 1, []int{2} },
-	"qwen2": func(c *Config) { c.MaxPositionEmbeddings, c.SlidingWindow, c.MaxWindowLayers = 32768, 4096, 28 },
-	"qwen3": func(c *Config) {
-		c.MaxPositionEmbeddings, c.SlidingWindow, c.MaxWindowLayers, c.HeadDim = 32768, 4096, 28, 128
-	},
-	"mistral": mistralDefaults,
-	"gemma3_text": func(c *Config) {
-		c.MaxPositionEmbeddings, c.SlidingWindow, c.HeadDim, c.NumKeyValueHeads = 131072, 4096, 256, 4
-		c.HiddenAct, c.TieWordEmbeddings, c.RopeTheta, c.LocalRopeTheta = "gelu_pytorch_tanh", true, 1e6, 10000
-		c.PadTokenID, c.BOSTokenID, c.EOSTokenID = 0, 2, []int{1}
-	},
-	"gpt_neox": func(c *Config) {
-		c.HiddenAct, c.LayerNormEps, c.AttentionBias, c.BOSTokenID, c.EOSTokenID = "gelu", 1e-5, true, 0, []int{2}
-		c.MaxPositionEmbeddings = 2048
-	},
-	"bert":        func(c *Config) { encoderDefaults(c); c.TypeVocabSize, c.PadTokenID = 2, 0 },
-	"distilbert":  func(c *Config) { encoderDefaults(c); c.PadTokenID = 0 },
-	"mpnet":       func(c *Config) { encoderDefaults(c); robertaTokens(c) },
-	"roberta":     func(c *Config) { encoderDefaults(c); robertaTokens(c); c.TypeVocabSize = 2 },
-	"xlm-roberta": func(c *Config) { encoderDefaults(c); robertaTokens(c); c.TypeVocabSize = 2 },
-	"modernbert": func(c *Config) {
-		encoderDefaults(c)
-		c.MaxPositionEmbeddings, c.LayerNormEps, c.RopeTheta, c.LocalRopeTheta = 8192, 1e-5, 160000, 10000
-		c.SlidingWindow, c.PadTokenID, c.BOSTokenID, c.EOSTokenID = 128, 50283, 50281, []int{50282}
-	},
-}
-
-func qwenDefaults(c *Config) {
-	c.MaxPositionEmbeddings, c.NumKeyValueHeads, c.SlidingWindow, c.MaxWindowLayers = 32768, 32, 4096, 28
-}
-
-func mistralDefaults(c *Config) {
-	c.MaxPositionEmbeddings, c.NumKeyValueHeads, c.SlidingWindow = 131072, 8, 4096
-	c.BOSTokenID, c.EOSTokenID = 1, []int{2}
-}
-
-func encoderDefaults(c *Config) {
-	c.HiddenAct, c.MaxPositionEmbeddings, c.TieWordEmbeddings = "gelu", 512, true
-}
-
-func robertaTokens(c *Config) { c.PadTokenID, c.BOSTokenID, c.EOSTokenID = 1, 0, []int{2} }
-
-// setDefaults fills in what config.json may leave out, after ModelType is known.
-func (c *Config) setDefaults() {
-	c.HiddenAct, c.RMSNormEps, c.LayerNormEps = "silu", 1e-6, 1e-12
-	c.RopeTheta, c.PositionEmbeddingType = 10000, "absolute"
-	c.PadTokenID, c.BOSTokenID = -1, -1
-	if family, ok := familyDefaults[c.ModelType]; ok {
-		family(c)
-	}
-}
-
 // alias returns the first of several names for one setting that config.json uses, else the first.
 func alias(o *object, keys ...string) string {
 	if i := slices.IndexFunc(keys, o.has); i >= 0 {

@@ -112,6 +112,8 @@ func TestDefaultsAreTransformers(t *testing.T) {
 	if qwen3.HeadDim != 128 || qwen3.MaxPositionEmbeddings != 32768 || qwen3.SlidingWindow != 0 {
 		t.Errorf("qwen3: %+v", qwen3)
 	}
+	_, err := ParseConfig("config.json", []byte(`{"model_type":"qwen2",`+minimal+`}`)) // Qwen's default is 32 heads for keys and values
+	wantError(t, err, "", "read config: config.json: num_key_value_heads is missing, expected a divisor of num_attention_heads 8")
 	distil := parse(t, `{"model_type":"distilbert","dim":64,"hidden_dim":128,"n_layers":8,"n_heads":8,"vocab_size":100,"activation":"relu"}`)
 	if distil.HiddenSize != 64 || distil.IntermediateSize != 128 || distil.PadTokenID != 0 || distil.HiddenAct != "relu" {
 		t.Errorf("distilbert: %+v", distil)
@@ -254,4 +256,17 @@ func TestConfigThatIsNoJSON(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ReadConfig(dir)
 	wantError(t, err, dir, "read config: open DIR/config.json: no such file or directory")
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(`{"model_type":"qwen2","rope_scaling":{"type":"llama3","factor":8},"eos_token_id":[1,2],"layer_types":["full_attention"],` + minimal + `}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		c, err := ParseConfig("fuzz", content)
+		if err == nil && (c.HeadDim < 1 || c.NumKeyValueHeads < 1 || len(c.LayerTypes) != c.NumHiddenLayers) {
+			t.Errorf("%s gives %+v", content, c)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("error of several lines: %v", err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -180,7 +181,7 @@ func (f *fetcher) retry(ctx context.Context, address string, try func() (progres
 		if errors.Is(err, errNoAnswer) {
 			failures++ // this one has waited long enough already
 		}
-		if failures >= f.attempts || !moved && isDialError(err) {
+		if failures >= f.attempts || !moved && isUnreachable(err) {
 			return &unreachableError{hostOf(address), err}
 		}
 		select {
@@ -198,10 +199,12 @@ func isFinal(err error) bool {
 	return errors.As(err, &local) || errors.As(err, &status) && !status.temporary()
 }
 
-// isDialError reports that no connection came about: the name is unknown, the connection refused, or there is no network.
-func isDialError(err error) bool {
+// isUnreachable reports that no connection came about: the name is unknown, the connection is refused, there is no
+// network, or the server's certificate is not trusted.
+func isUnreachable(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &certificate)
 }
 
 // localError is a failure on this machine, which no retry mends.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -207,143 +206,14 @@ func TestBadTensorsAreNotWritten(t *testing.T) {
 
 var eightBit = []byte{1}
 
-func TestFixtureSharded(t *testing.T) {
-	dir := filepath.Join(testdata.Fixtures(t), "backbones", "qwen2-sharded-bf16")
-	w, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	shardOf, err := readIndex(filepath.Join(dir, weightsIndexFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(w.Names()) != len(shardOf) {
-		t.Errorf("%d tensors, the index has %d", len(w.Names()), len(shardOf))
-	}
-	for name, shard := range shardOf {
-		tensor, ok, err := w.Tensor(name)
-		if err != nil || !ok || filepath.Base(tensor.File) != shard || tensor.DType != BF16 || tensor.Elements()*2 != int64(len(tensor.Data)) {
-			t.Errorf("%s in %s: %v %v, %v %v", name, shard, ok, err, tensor.DType, tensor.Shape)
-		}
-	}
-}
-
-func TestBadShards(t *testing.T) {
-	one := raw(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1)
-	cases := []struct{ name, index, want string }{
-		{"missing shard", `{"weight_map":{"a":"1.safetensors","b":"3.safetensors"}}`, "shard 3.safetensors is missing"},
-		{"tensor not in its shard", `{"weight_map":{"a":"1.safetensors","b":"1.safetensors"}}`, "tensor b is not in shard 1.safetensors"},
-		{"in two shards", `{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}`, "tensor a is in two shards, 1.safetensors and 2.safetensors"},
-		{"outside", `{"weight_map":{"a":"../1.safetensors"}}`, `tensor a is in shard "../1.safetensors", expected a file name`},
-		{"empty", `{}`, "weight_map is missing or empty"},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			file(t, dir, "1.safetensors", one)
-			file(t, dir, "2.safetensors", one)
-			file(t, dir, weightsIndexFile, []byte(c.index))
-			_, err := Open(dir)
-			wantError(t, err, dir, "open weights: read index DIR/model.safetensors.index.json: "+c.want)
-		})
-	}
-	dir := t.TempDir()
-	file(t, dir, weightsIndexFile, []byte("{\n\"weight_map\": [\n"))
-	_, err := Open(dir)
-	wantError(t, err, dir, "open weights: read index DIR/model.safetensors.index.json:3: unexpected end of JSON input")
-}
-
-func TestOpenChoosesTheWeights(t *testing.T) {
-	one := raw(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1)
-	dir := t.TempDir()
-	_, err := Open(filepath.Join(dir, "absent"))
-	wantError(t, err, dir, "open weights: stat DIR/absent: no such file or directory")
-	_, err = Open(dir)
-	wantError(t, err, dir, "open weights: DIR holds no weights: expected model.safetensors, model.safetensors.index.json or a *.gguf file")
-	file(t, dir, "pytorch_model.bin", nil)
-	_, err = Open(dir)
-	wantError(t, err, dir, "open weights: DIR holds pytorch_model.bin but no safetensors or GGUF weights: convert it to safetensors first")
-	file(t, dir, adapterFile, one)
-	if _, err = Open(dir); err != nil {
-		t.Error(err)
-	}
-	file(t, dir, "b.safetensors", one)
-	_, err = Open(dir)
-	wantError(t, err, dir, "open weights: DIR holds 2 safetensors files (adapter_model.safetensors, b.safetensors) but neither model.safetensors nor model.safetensors.index.json")
-	file(t, dir, weightsFile, one)
-	if _, err = Open(dir); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestFindNonFinite(t *testing.T) {
-	nan, inf := math.NaN(), math.Inf(-1)
-	encode := map[DType]func(float64) []byte{
-		F64:  func(v float64) []byte { return binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)) },
-		F32:  func(v float64) []byte { return floats(float32(v)) },
-		BF16: func(v float64) []byte { return floats(float32(v))[2:] },
-		F16: func(v float64) []byte {
-			switch {
-			case math.IsNaN(v):
-				return []byte{0x01, 0x7c}
-			case math.IsInf(v, -1):
-				return []byte{0x00, 0xfc}
-			}
-			return []byte{0xff, 0x7b} // 65504
-		},
-	}
-	for dtype, bytesOf := range encode {
-		for n := range 11 {
-			finite := bytes.Repeat(bytesOf(65504), n) // F16's largest number: an exponent one below all ones
-			if i, _ := FindNonFinite(Tensor{DType: dtype, Data: finite}); i != -1 {
-				t.Errorf("%s: index %d of %d finite numbers", dtype, i, n)
-			}
-			for at := range n {
-				for _, bad := range []float64{nan, inf} {
-					data := slices.Clone(finite)
-					copy(data[at*int(dtype.Size()):], bytesOf(bad))
-					i, v := FindNonFinite(Tensor{DType: dtype, Data: data})
-					if i != int64(at) || math.IsNaN(bad) != math.IsNaN(v) || math.IsInf(bad, -1) != math.IsInf(v, -1) {
-						t.Errorf("%s: found %v at %d of %d, want %v at %d", dtype, v, i, n, bad, at)
-					}
-				}
+func FuzzSafetensors(f *testing.F) {
+	f.Add(raw(`{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, floats(1, 2)...))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		entries, err := parseSafetensors("fuzz", content)
+		for name, e := range entries {
+			if n, ok := byteLength(e.tensor.DType, e.tensor.Shape); err == nil && (!ok || n != int64(len(e.tensor.Data))) {
+				t.Errorf("tensor %s: shape %v, %d bytes", name, e.tensor.Shape, len(e.tensor.Data))
 			}
 		}
-	}
-	if i, _ := FindNonFinite(Tensor{DType: I32, Data: bytes.Repeat([]byte{255}, 16)}); i != -1 {
-		t.Errorf("integers are finite, found index %d", i)
-	}
-}
-
-func TestNonFiniteWeightsAreRefused(t *testing.T) {
-	for value, word := range map[float64]string{math.NaN(): "NaN", math.Inf(1): "+Inf"} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, weightsFile)
-		tensor := Tensor{Name: "model.norm.weight", DType: F32, Shape: []int64{5}, Data: floats(1, 2, 3, float32(value), 5)}
-		if err := WriteSafetensors(path, []Tensor{tensor}, nil); err != nil {
-			t.Fatal(err)
-		}
-		w, err := Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _, err = w.Tensor("model.norm.weight")
-		wantError(t, err, dir, "DIR/model.safetensors: tensor model.norm.weight holds "+word+" at index 3")
-		plain, err := ReadSafetensors(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := plain.Tensor("model.norm.weight"); err != nil {
-			t.Errorf("plain files may hold %s: %v", word, err)
-		}
-	}
-}
-
-func BenchmarkFindNonFinite(b *testing.B) {
-	t := Tensor{DType: BF16, Data: make([]byte, 64<<20)}
-	b.SetBytes(int64(len(t.Data)))
-	for b.Loop() {
-		FindNonFinite(t)
-	}
+	})
 }

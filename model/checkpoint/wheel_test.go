@@ -23,7 +23,6 @@ type fakeIndex struct {
 	noHash   bool
 	wheels   map[string][]byte // file name → content
 	password string            // asked for when not empty
-	requests []string
 	server   *httptest.Server
 }
 
@@ -36,7 +35,6 @@ func newFakeIndex(t *testing.T, wheels map[string][]byte) *fakeIndex {
 
 // ServeHTTP implements http.Handler.
 func (x *fakeIndex) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x.requests = append(x.requests, r.URL.Path)
 	if _, password, _ := r.BasicAuth(); password != x.password {
 		w.WriteHeader(http.StatusUnauthorized)
 		return

@@ -41,6 +41,14 @@ func (d *decoder) found(n *yaml.Node, key, expected string) {
 	d.report(n, key, "found %s, expected %s", describe(n), expected)
 }
 
+// followed returns the node that an alias stands for.
+func followed(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
 // describe names what a node holds as a reader of the file sees it.
 func describe(n *yaml.Node) string {
 	switch {
@@ -94,9 +102,7 @@ func (d *decoder) unknown(name *yaml.Node, section reflect.Type, prefix string) 
 
 // field decodes one value by the field's type and tags.
 func (d *decoder) field(n *yaml.Node, v reflect.Value, key string, field reflect.StructField) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = followed(n)
 	if _, nullable := field.Tag.Lookup("null"); nullable && n.Tag == "!!null" {
 		v.SetZero()
 		return
@@ -136,6 +142,7 @@ func (d *decoder) strings(n *yaml.Node, v reflect.Value, key string) {
 	}
 	items := make([]string, 0, len(n.Content))
 	for i, item := range n.Content {
+		item = followed(item)
 		name := fmt.Sprintf("%s[%d]", key, i)
 		d.places[name] = d.at(item)
 		switch {

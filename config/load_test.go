@@ -121,6 +121,17 @@ func TestOverrides(t *testing.T) {
 	requireSame(t, c, want)
 }
 
+// Anchors and aliases are YAML as well.
+func TestAliases(t *testing.T) {
+	c, err := Parse("a.yaml", []byte("retriever: {checkpoint: &m m, lora: &l {rank: 8}}\nlm: {checkpoint: *m, lora: *l}\ndata: {groups: [*m]}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.LM.Checkpoint != "m" || c.LM.LoRA.Rank != 8 || c.LM.LoRA == c.Retriever.LoRA || c.Data.Groups[0] != "m" {
+		t.Errorf("got %+v, %+v", c.LM, c.Data)
+	}
+}
+
 func TestAt(t *testing.T) {
 	c, err := Parse("a.yaml", []byte(base+"evaluate:\n  metrics: [ndcg@10]\n"), []string{"threads=2"})
 	if err != nil {

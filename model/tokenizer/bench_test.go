@@ -1,7 +1,7 @@
 package tokenizer
 
 import (
-	"fmt"
+	"strings"
 	"testing"
 
 	"revela/internal/testdata"
@@ -29,7 +29,7 @@ func BenchmarkEncode(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(fmt.Sprintf("%s/threads=1", name), func(b *testing.B) {
+		b.Run(label(name)+"/one", func(b *testing.B) {
 			b.ReportAllocs()
 			i, bytes := 0, 0
 			for b.Loop() {
@@ -39,7 +39,7 @@ func BenchmarkEncode(b *testing.B) {
 			}
 			report(b, bytes)
 		})
-		b.Run(fmt.Sprintf("%s/threads=all", name), func(b *testing.B) {
+		b.Run(label(name)+"/all", func(b *testing.B) {
 			bytes := 0
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i = (i + 1) % len(lines) {
@@ -54,6 +54,11 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// label is the name of a tokenizer's folder without the slash, which separates benchmarks.
+func label(name string) string {
+	return strings.ReplaceAll(name, "/", "-")
+}
+
 func report(b *testing.B, bytes int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 	b.ReportMetric(float64(bytes)/1e6/b.Elapsed().Seconds(), "MB/s")
@@ -62,7 +67,7 @@ func report(b *testing.B, bytes int) {
 func BenchmarkLoad(b *testing.B) {
 	for _, name := range []string{"tokenizers/bert-uncased", "tokenizers/smollm2", "tokenizers/llama3"} {
 		dir := testdata.Data(b, name)
-		b.Run(name, func(b *testing.B) {
+		b.Run(label(name), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := Load(dir); err != nil {
 					b.Fatal(err)

@@ -42,8 +42,7 @@ var classTokens = map[string]specialTokens{
 type config struct {
 	class          string // tokenizer_class without "Fast"
 	truncateLeft   bool
-	hasFlags       bool // add_bos_token or add_eos_token is there, whatever its value
-	addBOS, addEOS bool
+	addBOS, addEOS bool         // transformers 5 heeds them only where there is no tokenizer.json, and so do we
 	added          []addedToken // added_tokens_decoder, by id
 	extra          []string     // additional_special_tokens
 	keys           map[string]json.RawMessage
@@ -84,9 +83,6 @@ func readConfig(data []byte) (c config, special specialTokens, err error) {
 	c.class = strings.TrimSuffix(v.Class, "Fast")
 	c.truncateLeft = v.Side == "left"
 	c.addBOS, c.addEOS = v.AddBOS, v.AddEOS
-	_, bos := c.keys["add_bos_token"]
-	_, eos := c.keys["add_eos_token"]
-	c.hasFlags = bos || eos
 	if err := c.readAdded(v.Decoder); err != nil {
 		return c, special, err
 	}

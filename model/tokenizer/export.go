@@ -32,7 +32,7 @@ func (t *Tokenizer) Files(appendEOS bool) (map[string][]byte, error) {
 		return nil, fmt.Errorf("write tokenizer.json: %w", err)
 	}
 	out["tokenizer.json"] = file.json()
-	if out["tokenizer_config.json"], err = t.exportConfig(post); err != nil {
+	if out["tokenizer_config.json"], err = t.exportConfig(); err != nil {
 		return nil, fmt.Errorf("write tokenizer_config.json: %w", err)
 	}
 	if out["special_tokens_map.json"], err = indent(t.specialsMap()); err != nil {
@@ -51,11 +51,8 @@ func (t *Tokenizer) addedByID() []addedToken {
 // that was there.
 func (t *Tokenizer) exportPostProcessor(post postProcessor, appendEOS bool) (json.RawMessage, error) {
 	original := t.files.tokenizer.PostProcessor
-	if !appendEOS && !t.config.hasFlags {
+	if !appendEOS {
 		return original, nil
-	}
-	if len(post.prefix)+len(post.suffix) == 0 {
-		return json.RawMessage("null"), nil
 	}
 	tmpl := newTemplate(t.specialIDs(post.prefix), t.specialIDs(post.suffix))
 	if _, ok := t.model.(*wordPiece); ok && len(post.prefix) > 0 {
@@ -89,12 +86,14 @@ func (t *Tokenizer) specialIDs(ids []int32) []specialID {
 }
 
 // exportConfig keeps the keys of tokenizer_config.json but for those that would change what tokenizer.json says.
-func (t *Tokenizer) exportConfig(post postProcessor) ([]byte, error) {
+func (t *Tokenizer) exportConfig() ([]byte, error) {
 	config := object{}
 	for key, raw := range t.config.keys {
 		config[key] = raw
 	}
-	for _, key := range []string{"name_or_path", "tokenizer_file", "special_tokens_map_file", "added_tokens_decoder"} {
+	for _, key := range []string{
+		"name_or_path", "tokenizer_file", "special_tokens_map_file", "add_bos_token", "add_eos_token",
+	} {
 		delete(config, key)
 	}
 	decoder := map[string]addedTokenEntry{}
@@ -106,7 +105,6 @@ func (t *Tokenizer) exportConfig(post postProcessor) ([]byte, error) {
 		config[key] = token
 	}
 	t.exportClass(config)
-	t.exportFlags(config, post)
 	return indent(config)
 }
 
@@ -136,23 +134,6 @@ func (t *Tokenizer) exportClass(config object) {
 	config["do_lower_case"] = bert.lowercase
 	config["tokenize_chinese_chars"] = bert.chinese
 	config["strip_accents"] = bert.stripAccents
-}
-
-// exportFlags keeps add_bos_token and add_eos_token out: transformers 5 builds another post-processor where it finds
-// one of them. Only where they say what the post-processor does are they written, for older LlamaTokenizerFast.
-func (t *Tokenizer) exportFlags(config object, post postProcessor) {
-	delete(config, "add_bos_token")
-	delete(config, "add_eos_token")
-	if !t.config.hasFlags {
-		return
-	}
-	bos, hasBOS := t.BOS()
-	eos, hasEOS := t.EOS()
-	addBOS := hasBOS && slices.Equal(post.prefix, []int32{bos})
-	addEOS := hasEOS && slices.Equal(post.suffix, []int32{eos})
-	if (addBOS || len(post.prefix) == 0) && (addEOS || len(post.suffix) == 0) {
-		config["add_bos_token"], config["add_eos_token"] = addBOS, addEOS
-	}
 }
 
 func (t *Tokenizer) specialsMap() object {

@@ -59,10 +59,9 @@ func TestFilesAppendEOS(t *testing.T) {
 	}
 }
 
-// TestFilesAppendEOSWithFlags: transformers builds the post-processor from add_bos_token and add_eos_token where
-// tokenizer_config.json has them, so they must say what tokenizer.json says.
-func TestFilesAppendEOSWithFlags(t *testing.T) {
-	tok, err := Parse("model", []byte(small), []byte(`{"eos_token": "[E]", "add_eos_token": false, "tokenizer_class": "LlamaTokenizer"}`))
+// TestFilesConfig: what would make transformers build something else than tokenizer.json says is left out.
+func TestFilesConfig(t *testing.T) {
+	tok, err := Parse("model", []byte(small), []byte(`{"eos_token": "[E]", "add_eos_token": false, "tokenizer_class": "LlamaTokenizer", "model_max_length": 512}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,13 +69,10 @@ func TestFilesAppendEOSWithFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var config struct {
-		Class  string `json:"tokenizer_class"`
-		AddBOS *bool  `json:"add_bos_token"`
-		AddEOS *bool  `json:"add_eos_token"`
-	}
+	var config map[string]any
 	decode(t, files["tokenizer_config.json"], &config)
-	if config.AddEOS == nil || !*config.AddEOS || config.AddBOS == nil || *config.AddBOS || config.Class != "PreTrainedTokenizerFast" {
+	_, flag := config["add_eos_token"]
+	if flag || config["tokenizer_class"] != "PreTrainedTokenizerFast" || config["eos_token"] != "[E]" || config["model_max_length"] != 512.0 {
 		t.Errorf("tokenizer_config.json is %s", files["tokenizer_config.json"])
 	}
 	if got := reload(t, tok, true).Encode("a"); !slices.Equal(got, []int32{1, 2}) {
@@ -175,6 +171,14 @@ func TestLegacyFolders(t *testing.T) {
 	if got := eos(t, tok); got != 50256 {
 		t.Errorf("EOS is %d, expected 50256", got)
 	}
+
+	write(t, dir, "tokenizer_config.json", `{"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true, "add_eos_token": true}`)
+	if got := loadDir(t, dir).Encode("a"); !slices.Equal(got, []int32{50256, 64, 50256}) {
+		t.Errorf("got %v, expected [50256 64 50256]", got)
+	}
+	write(t, dir, "tokenizer_config.json", `{"bos_token": "<s>", "add_bos_token": true}`)
+	_, err := Load(dir)
+	checkError(t, err, "load tokenizer: "+filepath.Join(dir, "tokenizer_config.json")+`: add_bos_token: the token "<s>" is not in vocab.json`)
 
 	qwen := filepath.Join(testdata.Fixtures(t), "tiny-qwen2", "lm")
 	tok = loadDir(t, qwen)

@@ -31,7 +31,7 @@ func convertVocabulary(dir string, configJSON []byte) (sources, error) {
 	if s.class, err = bpeClass(dir, configJSON); err != nil {
 		return s, err
 	}
-	s.tokenizer, err = convertBPE(dir, s.class, vocabJSON)
+	s.tokenizer, err = convertBPE(s, vocabJSON)
 	return s, err
 }
 
@@ -87,12 +87,12 @@ func convertBERT(dir string, vocabTxt, configJSON []byte) ([]byte, error) {
 }
 
 // convertBPE builds what transformers' GPT2Tokenizer or Qwen2Tokenizer builds of vocab.json and merges.txt.
-func convertBPE(dir, class string, vocabJSON []byte) ([]byte, error) {
+func convertBPE(s sources, vocabJSON []byte) ([]byte, error) {
 	var vocab map[string]int32
 	if err := readJSON(vocabJSON, &vocab); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "vocab.json"), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "vocab.json"), err)
 	}
-	mergesPath := filepath.Join(dir, "merges.txt")
+	mergesPath := filepath.Join(s.dir, "merges.txt")
 	text, err := os.ReadFile(mergesPath)
 	if err != nil {
 		return nil, err
@@ -102,8 +102,36 @@ func convertBPE(dir, class string, vocabJSON []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", mergesPath, err)
 	}
-	family := map[string]string{"GPT2Tokenizer": "gpt-2", "Qwen2Tokenizer": "qwen2"}[class]
-	return byteLevelBuilder(family, sortVocab(vocab), merges).json()
+	family := map[string]string{"GPT2Tokenizer": "gpt-2", "Qwen2Tokenizer": "qwen2"}[s.class]
+	b := byteLevelBuilder(family, sortVocab(vocab), merges)
+	if b.PostProcessor, err = flagProcessor(s, vocab); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer_config.json"), err)
+	}
+	return b.json()
+}
+
+// flagProcessor is the post-processor that add_bos_token and add_eos_token ask for (HF: update_post_processor).
+func flagProcessor(s sources, vocab map[string]int32) (*template, error) {
+	c, special, err := readConfig(s.config)
+	if err != nil {
+		return nil, err
+	}
+	special.complete(s.class, func(string) bool { return true })
+	var around [2][]specialID
+	for i, flag := range []struct {
+		key, token string
+		set        bool
+	}{{"add_bos_token", special.BOS, c.addBOS}, {"add_eos_token", special.EOS, c.addEOS}} {
+		if !flag.set || flag.token == "" {
+			continue
+		}
+		id, ok := vocab[flag.token]
+		if !ok {
+			return nil, fmt.Errorf("%s: the token %q is not in vocab.json", flag.key, flag.token)
+		}
+		around[i] = []specialID{{flag.token, id}}
+	}
+	return newTemplate(around[0], around[1]), nil
 }
 
 // bpeClass tells which of the two classes a folder's BPE has: by tokenizer_class, else by the model_type of config.json.

@@ -127,10 +127,7 @@ func (t *Tokenizer) build(data []byte) (err error) {
 	if t.post, err = readPostProcessor(file.PostProcessor); err != nil {
 		return err
 	}
-	if err := t.addTokens(); err != nil {
-		return err
-	}
-	return t.applyFlags()
+	return t.addTokens()
 }
 
 // isByteLevel tells whether words reach the model in ByteLevel's alphabet.
@@ -184,20 +181,4 @@ func (t *Tokenizer) configTokens() []addedToken {
 		}
 	}
 	return tokens
-}
-
-// applyFlags replaces the post-processor where tokenizer_config.json has add_bos_token or add_eos_token, as
-// transformers 5 does (TokenizersBackend.update_post_processor).
-func (t *Tokenizer) applyFlags() error {
-	if !t.config.hasFlags {
-		return nil
-	}
-	t.post = postProcessor{}
-	if bos, ok := t.BOS(); ok && t.config.addBOS {
-		t.post.prefix = []int32{bos}
-	}
-	if eos, ok := t.EOS(); ok && t.config.addEOS {
-		t.post.suffix = []int32{eos}
-	}
-	return nil
 }

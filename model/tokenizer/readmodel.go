@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -134,8 +135,11 @@ func readMerges(raw json.RawMessage) ([][2]string, error) {
 	if isNull(raw) {
 		return nil, fmt.Errorf("%q is missing", "merges")
 	}
-	var lines []string
-	if json.Unmarshal(raw, &lines) == nil {
+	if inner := bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("["))); len(inner) > 0 && inner[0] == '"' {
+		var lines []string
+		if err := readJSON(raw, &lines); err != nil {
+			return nil, fmt.Errorf("merges: %w", err)
+		}
 		return splitMerges(lines)
 	}
 	var pairs [][]string

@@ -98,7 +98,7 @@ func TestSpecialTokens(t *testing.T) {
 	}{
 		{``, -1, -1, -1, []int32{1, 0}},
 		{`{"bos_token": "[B]", "eos_token": {"content": "a", "lstrip": false}, "pad_token": null}`, 2, 1, -1, []int32{1, 0}},
-		{`{"bos_token": "[B]", "eos_token": "[E]", "add_bos_token": true, "add_eos_token": true}`, 2, 3, -1, []int32{2, 1, 0, 3}},
+		{`{"bos_token": "[B]", "eos_token": "[E]", "add_bos_token": true, "add_eos_token": true}`, 2, 3, -1, []int32{1, 0}},
 		{`{"bos_token": "[B]", "add_bos_token": false}`, 2, -1, -1, []int32{1, 0}},
 		{`{"add_bos_token": true, "pad_token": "[P]"}`, -1, -1, 2, []int32{1, 0}},
 		{`{"tokenizer_class": "BertTokenizerFast"}`, -1, -1, -1, []int32{1, 0}},

@@ -6,13 +6,14 @@ import "revela/torch"
 // given back as soon as its gradients are known, and a stage may be computed again in backward instead of being kept
 // (activation checkpointing).
 //
-// Every stage's parameters get their gradients added to Param.Grad. Shared are inputs of all stages (the weights of
-// the in-batch attention): leaves whose gradients are summed over the stages.
+// Every stage's parameters get their gradients added to Param.Grad. Shared is an input of all stages but the first (the
+// weights of the in-batch attention); where it is a leaf that learns, its gradients are summed over the stages.
 type Chain struct {
-	Recompute bool         // keep only the stages' inputs
-	Random    bool         // stages draw random numbers (dropout): repeat the draws when computing again
-	Shared    torch.Tensor // leaf, or none
-	NoGrad    bool         // forward only
+	Recompute    bool         // keep only the stages' inputs
+	Random       bool         // stages draw random numbers (dropout): repeat the draws when computing again
+	NoGrad       bool         // forward only
+	Shared       torch.Tensor // or none
+	SharedLearns bool         // Shared is a leaf
 
 	own        *torch.Scope
 	stages     []stage
@@ -26,7 +27,8 @@ type stage struct {
 	random  []byte
 	params  []*Param
 	run     func(s *torch.Scope, in torch.Tensor) torch.Tensor
-	inGrad  bool
+	inGrad  bool // something before it learns
+	shared  bool // it passes a gradient to Shared
 }
 
 // NewChain returns an empty chain; Close it.
@@ -59,8 +61,8 @@ func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope,
 	if c.Err() != nil {
 		return torch.Tensor{}
 	}
-	st := stage{params: Learning(params), run: run, inGrad: c.upstream}
-	if c.NoGrad || !(c.upstream || len(st.params) > 0 || c.Shared.Defined()) {
+	st := stage{params: Learning(params), run: run, inGrad: c.upstream, shared: c.SharedLearns && in.Defined()}
+	if c.NoGrad || !(c.upstream || len(st.params) > 0 || st.shared) {
 		return c.plain(in, run)
 	}
 	c.upstream = true
@@ -135,7 +137,7 @@ func (c *Chain) backward(st *stage, grad torch.Tensor) torch.Tensor {
 	if st.inGrad {
 		ins = append(ins, st.in)
 	}
-	if c.Shared.Defined() {
+	if st.shared {
 		ins = append(ins, c.Shared)
 	}
 	for _, p := range st.params {
@@ -150,7 +152,7 @@ func (c *Chain) backward(st *stage, grad torch.Tensor) torch.Tensor {
 	if st.inGrad {
 		inGrad, grads = c.own.Own(st.kept.Keep(grads[0])), grads[1:]
 	}
-	if c.Shared.Defined() {
+	if st.shared {
 		c.addShared(st.kept, grads[0])
 		grads = grads[1:]
 	}

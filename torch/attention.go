@@ -27,7 +27,7 @@ func (s *Scope) Attention(q, k, v, weights Tensor, pairs []Pair, o AttentionOpti
 	if len(pairs) == 0 && s.err == nil {
 		s.Fail(fmt.Errorf("attention: no pairs"))
 	}
-	return s.shim("attention", func(out *unsafe.Pointer) *C.char {
+	return s.shim("attention", []Tensor{q, k, v}, func(out *unsafe.Pointer) *C.char {
 		table := (*C.int64_t)(unsafe.Pointer(unsafe.SliceData(pairs))) // a Pair is four int64
 		return C.revela_attention(q.c(), k.c(), v.c(), weights.c(), table, C.int64_t(len(pairs)), cbool(o.Causal),
 			C.int64_t(o.Window), cbool(o.ValueNorm), C.double(o.Scale), cbool(o.Composite), out)

@@ -103,7 +103,7 @@ func (s *Scope) fromMemory(op string, data []byte, dtype DType, shape []int64, c
 		s.Fail(fmt.Errorf("%s: %d bytes found, %d expected for %v of shape %v", op, len(data), want, dtype, shape))
 		return Tensor{}
 	}
-	t := s.shim(op, func(out *unsafe.Pointer) *C.char {
+	t := s.shim(op, nil, func(out *unsafe.Pointer) *C.char {
 		return C.revela_from_blob(unsafe.Pointer(unsafe.SliceData(data)), cints(shape), C.int(len(shape)), C.int(dtype),
 			cbool(copied), out)
 	})

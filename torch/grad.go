@@ -31,7 +31,7 @@ func (t Tensor) RequireGrad(on bool) error {
 // Leaf returns a tensor that shares x's memory, is cut off from its graph, and requires a gradient.
 func (s *Scope) Leaf(x Tensor) Tensor {
 	leaf := s.Detach(x)
-	if s.err == nil {
+	if s.err == nil { // Detach gave a tensor
 		s.Fail(leaf.RequireGrad(true))
 	}
 	return leaf
@@ -41,7 +41,7 @@ func (s *Scope) Leaf(x Tensor) Tensor {
 // depend on gives the zero Tensor. gouts nil stands for ones (scalar outs). keep leaves the graph for another call.
 func (s *Scope) Grad(outs, gouts, ins []Tensor, keep bool) []Tensor {
 	grads := make([]Tensor, len(ins))
-	if s.err != nil || len(ins) == 0 || len(outs) == 0 {
+	if !s.ready("backward", outs) || !s.ready("backward", gouts) || !s.ready("backward", ins) || len(ins) == 0 || len(outs) == 0 {
 		return grads
 	}
 	runtime.LockOSThread()

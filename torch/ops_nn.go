@@ -11,18 +11,18 @@ import (
 
 // Embedding picks rows of weight [vocabulary, hidden] by int64 ids of any shape.
 func (s *Scope) Embedding(weight, ids Tensor) Tensor {
-	return s.gotch("embedding", func(out *lib.Ctensor) { lib.AtgEmbedding(out, weight.p, ids.p, -1, 0, 0) })
+	return s.gotch("embedding", []Tensor{weight, ids}, func(out *lib.Ctensor) { lib.AtgEmbedding(out, weight.p, ids.p, -1, 0, 0) })
 }
 
 // LayerNorm normalises the last dimension of x [..., hidden] with weight and bias [hidden].
 func (s *Scope) LayerNorm(x, weight, bias Tensor, eps float64) Tensor {
 	width := []int64{s.Size(x, -1)}
-	return s.gotch("layer_norm", func(out *lib.Ctensor) { lib.AtgLayerNorm(out, x.p, width, 1, weight.p, bias.p, eps, 0) })
+	return s.gotch("layer_norm", []Tensor{x, weight, bias}, func(out *lib.Ctensor) { lib.AtgLayerNorm(out, x.p, width, 1, weight.p, bias.p, eps, 0) })
 }
 
 // RMSNorm is weight · x / √(mean x² + eps) over the last dimension; the sum is fp32 (transformers' LlamaRMSNorm).
 func (s *Scope) RMSNorm(x, weight Tensor, eps float64) Tensor {
-	return s.shim("rms_norm", func(out *unsafe.Pointer) *C.char {
+	return s.shim("rms_norm", []Tensor{x, weight}, func(out *unsafe.Pointer) *C.char {
 		return C.revela_rms_norm(x.c(), weight.c(), C.double(eps), out)
 	})
 }
@@ -30,12 +30,12 @@ func (s *Scope) RMSNorm(x, weight Tensor, eps float64) Tensor {
 // Rope turns x [tokens, heads, headDim] by the angles whose cosines and sines are [tokens, headDim/2], in the half-split
 // layout of transformers' apply_rotary_pos_emb.
 func (s *Scope) Rope(x, cos, sin Tensor) Tensor {
-	return s.shim("rope", func(out *unsafe.Pointer) *C.char { return C.revela_rope(x.c(), cos.c(), sin.c(), out) })
+	return s.shim("rope", []Tensor{x, cos, sin}, func(out *unsafe.Pointer) *C.char { return C.revela_rope(x.c(), cos.c(), sin.c(), out) })
 }
 
 // SwiGLU is silu(gate) · up.
 func (s *Scope) SwiGLU(gate, up Tensor) Tensor {
-	return s.shim("swiglu", func(out *unsafe.Pointer) *C.char { return C.revela_swiglu(gate.c(), up.c(), out) })
+	return s.shim("swiglu", []Tensor{gate, up}, func(out *unsafe.Pointer) *C.char { return C.revela_swiglu(gate.c(), up.c(), out) })
 }
 
 // GELU is the exact Gaussian error linear unit, or its tanh approximation.
@@ -44,28 +44,28 @@ func (s *Scope) GELU(x Tensor, tanh bool) Tensor {
 	if tanh {
 		approximate = "tanh"
 	}
-	return s.gotch("gelu", func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, approximate) })
+	return s.gotch("gelu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, approximate) })
 }
 
 // ReLU is max(x, 0).
 func (s *Scope) ReLU(x Tensor) Tensor {
-	return s.gotch("relu", func(out *lib.Ctensor) { lib.AtgRelu(out, x.p) })
+	return s.gotch("relu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgRelu(out, x.p) })
 }
 
 // SiLU is x · sigmoid(x).
 func (s *Scope) SiLU(x Tensor) Tensor {
-	return s.gotch("silu", func(out *lib.Ctensor) { lib.AtgSilu(out, x.p) })
+	return s.gotch("silu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgSilu(out, x.p) })
 }
 
 // Softmax is the softmax over dim, in x's own type.
 func (s *Scope) Softmax(x Tensor, dim int64) Tensor {
 	dtype := s.DType(x)
-	return s.gotch("softmax", func(out *lib.Ctensor) { lib.AtgSoftmax(out, x.p, dim, int32(dtype)) })
+	return s.gotch("softmax", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgSoftmax(out, x.p, dim, int32(dtype)) })
 }
 
 // CrossEntropy is the mean of −log softmax(logits [rows, classes])[label] over rows.
 func (s *Scope) CrossEntropy(logits, labels Tensor) Tensor {
-	return s.gotch("cross_entropy", func(out *lib.Ctensor) {
+	return s.gotch("cross_entropy", []Tensor{logits, labels}, func(out *lib.Ctensor) {
 		lib.AtgCrossEntropyLoss(out, logits.p, labels.p, nil, 1, -100, 0)
 	})
 }
@@ -73,7 +73,7 @@ func (s *Scope) CrossEntropy(logits, labels Tensor) Tensor {
 // LinearCrossEntropy is the mean cross entropy of logits hidden [tokens, width] · weightᵀ [vocabulary, width] against
 // int64 labels [tokens], as one fp32 number. Logits live chunk rows at a time; gradients are computed on the way.
 func (s *Scope) LinearCrossEntropy(hidden, weight, labels Tensor, chunk int64) Tensor {
-	return s.shim("linear_cross_entropy", func(out *unsafe.Pointer) *C.char {
+	return s.shim("linear_cross_entropy", []Tensor{hidden, weight, labels}, func(out *unsafe.Pointer) *C.char {
 		return C.revela_linear_cross_entropy(hidden.c(), weight.c(), labels.c(), C.int64_t(chunk), out)
 	})
 }
@@ -83,5 +83,5 @@ func (s *Scope) Dropout(x Tensor, p float64) Tensor {
 	if p == 0 {
 		return x
 	}
-	return s.gotch("dropout", func(out *lib.Ctensor) { lib.AtgDropout(out, x.p, p, 1) })
+	return s.gotch("dropout", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgDropout(out, x.p, p, 1) })
 }

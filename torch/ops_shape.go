@@ -4,17 +4,17 @@ import lib "github.com/sugarme/gotch/libtch"
 
 // Reshape returns x in another shape of as many elements; one size may be -1.
 func (s *Scope) Reshape(x Tensor, shape ...int64) Tensor {
-	return s.gotch("reshape", func(out *lib.Ctensor) { lib.AtgReshape(out, x.p, shape, len(shape)) })
+	return s.gotch("reshape", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgReshape(out, x.p, shape, len(shape)) })
 }
 
 // Transpose exchanges two dimensions.
 func (s *Scope) Transpose(x Tensor, a, b int64) Tensor {
-	return s.gotch("transpose", func(out *lib.Ctensor) { lib.AtgTranspose(out, x.p, a, b) })
+	return s.gotch("transpose", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgTranspose(out, x.p, a, b) })
 }
 
 // Narrow returns the length rows of dimension dim from start on, sharing x's memory.
 func (s *Scope) Narrow(x Tensor, dim, start, length int64) Tensor {
-	return s.gotch("narrow", func(out *lib.Ctensor) { lib.AtgNarrow(out, x.p, dim, start, length) })
+	return s.gotch("narrow", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgNarrow(out, x.p, dim, start, length) })
 }
 
 // Cat joins tensors along dim.
@@ -22,7 +22,7 @@ func (s *Scope) Cat(dim int64, xs ...Tensor) Tensor {
 	if len(xs) == 1 {
 		return xs[0]
 	}
-	return s.gotch("cat", func(out *lib.Ctensor) {
+	return s.gotch("cat", xs, func(out *lib.Ctensor) {
 		handles := make([]lib.Ctensor, len(xs))
 		for i, x := range xs {
 			handles[i] = x.p
@@ -33,48 +33,49 @@ func (s *Scope) Cat(dim int64, xs ...Tensor) Tensor {
 
 // IndexSelect picks rows of dimension dim by an int64 index.
 func (s *Scope) IndexSelect(x Tensor, dim int64, index Tensor) Tensor {
-	return s.gotch("index_select", func(out *lib.Ctensor) { lib.AtgIndexSelect(out, x.p, dim, index.p) })
+	return s.gotch("index_select", []Tensor{x, index}, func(out *lib.Ctensor) { lib.AtgIndexSelect(out, x.p, dim, index.p) })
 }
 
 // IndexAdd returns x with the rows of source added at index along dim.
 func (s *Scope) IndexAdd(x Tensor, dim int64, index, source Tensor) Tensor {
-	return s.gotch("index_add", func(out *lib.Ctensor) { lib.AtgIndexAdd(out, x.p, dim, index.p, source.p) })
+	return s.gotch("index_add", []Tensor{x, index, source}, func(out *lib.Ctensor) { lib.AtgIndexAdd(out, x.p, dim, index.p, source.p) })
 }
 
 // Unsqueeze inserts a dimension of size 1.
 func (s *Scope) Unsqueeze(x Tensor, dim int64) Tensor {
-	return s.gotch("unsqueeze", func(out *lib.Ctensor) { lib.AtgUnsqueeze(out, x.p, dim) })
+	return s.gotch("unsqueeze", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgUnsqueeze(out, x.p, dim) })
 }
 
 // Contiguous returns x laid out row by row.
 func (s *Scope) Contiguous(x Tensor) Tensor {
-	return s.gotch("contiguous", func(out *lib.Ctensor) { lib.AtgContiguous(out, x.p) })
+	return s.gotch("contiguous", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgContiguous(out, x.p) })
 }
 
 // To converts x to another element type; x itself is shared where it has it already. Gradients pass through.
 func (s *Scope) To(x Tensor, dtype DType) Tensor {
-	return s.gotch("to", func(out *lib.Ctensor) { lib.AtgToDtype(out, x.p, int32(dtype), 0, 0) })
+	return s.gotch("to", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgToDtype(out, x.p, int32(dtype), 0, 0) })
 }
 
 // Clone returns a copy of x in memory of its own, cut off from its graph.
 func (s *Scope) Clone(x Tensor) Tensor {
 	dtype := s.DType(x)
-	return s.gotch("clone", func(out *lib.Ctensor) { lib.AtgToDtype(out, s.Detach(x).p, int32(dtype), 0, 1) })
+	detached := s.Detach(x)
+	return s.gotch("clone", []Tensor{detached}, func(out *lib.Ctensor) { lib.AtgToDtype(out, detached.p, int32(dtype), 0, 1) })
 }
 
 // Detach returns x's values without its history, sharing its memory.
 func (s *Scope) Detach(x Tensor) Tensor {
-	return s.gotch("detach", func(out *lib.Ctensor) { lib.AtgDetach(out, x.p) })
+	return s.gotch("detach", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgDetach(out, x.p) })
 }
 
 // Share returns another handle on x, which lives until it is freed.
 func (s *Scope) Share(x Tensor) Tensor {
-	return s.gotch("share", func(out *lib.Ctensor) { *out = lib.AtShallowClone(x.p) })
+	return s.gotch("share", []Tensor{x}, func(out *lib.Ctensor) { *out = lib.AtShallowClone(x.p) })
 }
 
 // CopyTo overwrites dst's values with src's, converting the type, without recording it.
 func (s *Scope) CopyTo(dst, src Tensor) {
-	if s.err != nil {
+	if !s.ready("copy", []Tensor{dst, src}) {
 		return
 	}
 	NoGrad(func() {

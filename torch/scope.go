@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
@@ -75,9 +76,9 @@ func (s *Scope) Sub(f func(sub *Scope) []Tensor) []Tensor {
 }
 
 // gotch runs one call of gotch's C layer. libtch stores errors per OS thread, so the thread is held for the call,
-// the stored error is cleared before and read after it.
-func (s *Scope) gotch(op string, call func(out *lib.Ctensor)) Tensor {
-	if s.err != nil {
+// the stored error is cleared before and read after it. in are the inputs that must be there.
+func (s *Scope) gotch(op string, in []Tensor, call func(out *lib.Ctensor)) Tensor {
+	if !s.ready(op, in) {
 		return Tensor{}
 	}
 	runtime.LockOSThread()
@@ -98,8 +99,8 @@ func (s *Scope) gotch(op string, call func(out *lib.Ctensor)) Tensor {
 }
 
 // shim runs one call of the shim, which returns its own error.
-func (s *Scope) shim(op string, call func(out *unsafe.Pointer) *C.char) Tensor {
-	if s.err != nil {
+func (s *Scope) shim(op string, in []Tensor, call func(out *unsafe.Pointer) *C.char) Tensor {
+	if !s.ready(op, in) {
 		return Tensor{}
 	}
 	runtime.LockOSThread()
@@ -111,6 +112,17 @@ func (s *Scope) shim(op string, call func(out *unsafe.Pointer) *C.char) Tensor {
 		return Tensor{}
 	}
 	return s.Own(t)
+}
+
+// ready reports whether an operation may run: no error so far, and no input that an error elsewhere left undefined (C++
+// would crash on it).
+func (s *Scope) ready(op string, in []Tensor) bool {
+	for i, t := range in {
+		if s.err == nil && !t.Defined() {
+			s.err = fmt.Errorf("%s: input %d is no tensor", op, i+1)
+		}
+	}
+	return s.err == nil
 }
 
 func forgetError() {

@@ -86,9 +86,12 @@ template <class S> struct Kernel {
   const S *q, *k, *v;
   const C *weights; // [pairs]
 
-  // scores fills s [rows, nk] for query rows r0… of a pair.
+  // scores fills s [rows, nk] for query rows r0… of a pair; in bf16 rounded where transformers' eager attention does.
   void scores(const C *qb, const C *kb, int64_t rows, int64_t nk, C *s) const {
-    gemm(false, true, (int)rows, (int)nk, (int)l.dim, (C)o.scale, qb, (int)l.dim, kb, (int)l.dim, C(0), s, (int)nk);
+    constexpr bool narrow = std::is_same_v<S, bf16>;
+    gemm(false, true, (int)rows, (int)nk, (int)l.dim, narrow ? C(1) : (C)o.scale, qb, (int)l.dim, kb, (int)l.dim, C(0), s,
+         (int)nk);
+    if (narrow) round_scores(s, (C)o.scale, rows * nk);
   }
 
   // forward computes head h of the query sequence that the pairs of list share.
@@ -109,6 +112,7 @@ template <class S> struct Kernel {
         scores(qb, kb, rows, nk, s);
         for (int64_t r = 0; r < rows; r++)
           lse[(l.lse_at[p] + r0 + r) * l.heads + h] = softmax_row(s + r * nk, o.first(r0 + r), o.end(r0 + r, nk), nk);
+        if (std::is_same_v<S, bf16>) round_values(s, rows * nk);
         gemm(false, false, (int)rows, (int)d, (int)nk, C(1), s, (int)nk, vb, (int)d, C(0), ob, (int)d);
         for (int64_t r = 0; r < rows; r++) {
           C by = o.value_norm ? dot(s + r * nk, nb, nk) + (C)kEps : C(1);
@@ -179,6 +183,7 @@ private:
     f.scores(qb, kb, rows, nk, s);
     for (int64_t r = 0; r < rows; r++)
       exp_row(s + r * nk, lse[(l.lse_at[p] + r0 + r) * l.heads + h], f.o.first(r0 + r), f.o.end(r0 + r, nk), nk);
+    if (std::is_same_v<S, bf16>) round_values(s, rows * nk);
     gemm(false, true, (int)rows, (int)nk, (int)d, C(1), gb, (int)d, vb, (int)d, C(0), x, (int)nk); // x = dO Vᵀ
     C w = f.weights[p];
     for (int64_t r = 0; r < rows; r++) score_gradients(p, w, r, nk);

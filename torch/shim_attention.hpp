@@ -51,6 +51,16 @@ REVELA_CLONES static void pack(const float *x, int64_t n, int64_t d, bf16 *out, 
 }
 static void pack(const double *x, int64_t n, int64_t d, double *out, int64_t stride) { pack_body(x, n, d, out, stride); }
 
+// round_values rounds to bf16; round_scores does so before and after the scale.
+REVELA_CLONES static void round_values(float *x, int64_t n) {
+  for (int64_t c = 0; c < n; c++) x[c] = rounded<bf16>(x[c]);
+}
+static void round_values(double *, int64_t) {} // no fp64 network computes in bf16
+REVELA_CLONES static void round_scores(float *x, float scale, int64_t n) {
+  for (int64_t c = 0; c < n; c++) x[c] = rounded<bf16>(rounded<bf16>(x[c]) * scale);
+}
+static void round_scores(double *, double, int64_t) {}
+
 // softmax_row turns scores [first, end) of one row into probabilities, the rest into 0; returns log Σ exp.
 template <class C> REVELA_INLINE C softmax_row_body(C *s, int64_t first, int64_t end, int64_t nk) {
   C top = -std::numeric_limits<C>::infinity(), sum = 0;

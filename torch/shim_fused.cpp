@@ -1,5 +1,5 @@
 // Chains of small operations of a decoder layer as one operation each, with its own backward: RMSNorm, rotary
-// position embedding, SwiGLU. Sums are fp32 (fp64 for fp64); results round once to the storage type.
+// position embedding, SwiGLU. Sums are fp32 (fp64 for fp64); in bf16, results are rounded where transformers rounds.
 #include "shim.h"
 #include "shim_simd.hpp"
 #include <ATen/Functions.h>
@@ -38,9 +38,7 @@ template <class S, class C> REVELA_INLINE C rms_row_body(const S *x, const S *w,
   C r = 1 / std::sqrt(sum / n + eps);
 #pragma omp simd
   for (int64_t c = 0; c < n; c++) {
-    S normed;
-    store(&normed, load(x + c) * r);
-    store(y + c, load(&normed) * load(w + c));
+    store(y + c, rounded<S>(load(x + c) * r) * load(w + c));
   }
   return r;
 }
@@ -124,8 +122,8 @@ REVELA_INLINE void rope_row_body(const S *x, const C *cos, const C *sin, C sign,
 #pragma omp simd
   for (int64_t c = 0; c < half; c++) {
     C a = load(x + c), b = load(x + half + c), s = sign * sin[c];
-    store(y + c, a * cos[c] - b * s);
-    store(y + half + c, b * cos[c] + a * s);
+    store(y + c, rounded<S>(a * cos[c]) - rounded<S>(b * s));
+    store(y + half + c, rounded<S>(b * cos[c]) + rounded<S>(a * s));
   }
 }
 REVELA_CLONES void rope_row(const float *x, const float *c, const float *s, float sign, int64_t half, float *y) {
@@ -178,7 +176,7 @@ template <class S> REVELA_INLINE void swiglu_body(const S *g, const S *u, int64_
 #pragma omp simd
   for (int64_t c = 0; c < n; c++) {
     auto a = load(g + c);
-    store(y + c, a / (1 + exp_inline(-a)) * load(u + c));
+    store(y + c, rounded<S>(a / (1 + exp_inline(-a))) * load(u + c));
   }
 }
 REVELA_CLONES void swiglu(const float *g, const float *u, int64_t n, float *y) { swiglu_body(g, u, n, y); }

@@ -43,6 +43,13 @@ static inline void store(bf16 *x, float v) { // to nearest, ties to even; NaN st
   x->x = (uint16_t)(v != v ? 0x7fc0 : rounded);
 }
 
+// rounded is v as it would be after a store and a load.
+template <class S, class C> static inline C rounded(C v) {
+  S stored;
+  store(&stored, v);
+  return load(&stored);
+}
+
 // compute is the type in which values of storage type S are summed.
 template <class S> struct compute { using type = float; };
 template <> struct compute<double> { using type = double; };

@@ -1,0 +1,156 @@
+// Package encode turns texts into vectors with a retriever: batches of like lengths, all cores, in input order.
+package encode
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"revela/evaluate"
+	"revela/model"
+	"revela/torch"
+)
+
+// Encoder encodes texts. It implements [evaluate.Encoder].
+type Encoder struct {
+	Retriever   *model.Retriever
+	Model       string // name, for results
+	MaxLength   int    // tokens of a text; 0: the retriever's
+	BatchTokens int    // tokens of a batch; 0: DefaultBatchTokens
+	Precision   torch.DType
+}
+
+// DefaultBatchTokens is the size of a batch where nothing else is said.
+const DefaultBatchTokens = 16384
+
+// cacheTokens is what a batch on a CPU is cut to: the hidden states of more tokens fall out of the cache.
+const cacheTokens = 2048
+
+// Name is the model's name.
+func (e *Encoder) Name() string { return e.Model }
+
+// Settings says how texts are encoded, for results.
+func (e *Encoder) Settings() map[string]any {
+	r := e.Retriever
+	return map[string]any{
+		"pooling": string(r.Pooling), "normalize": r.Normalize, "append_eos": r.AppendEOS, "query_prefix": r.QueryPrefix,
+		"passage_prefix": r.PassagePrefix, "max_length": e.maxLength(), "precision": e.Precision.String(),
+	}
+}
+
+func (e *Encoder) maxLength() int { return cmp.Or(e.MaxLength, e.Retriever.MaxLength) }
+
+// Encode returns the vectors [len(texts), dim] of texts in their order. A text's vector does not depend on the others
+// beyond the rounding of matrix products.
+func (e *Encoder) Encode(ctx context.Context, texts []string, kind evaluate.Kind, progress func(done, total int)) ([]float32, int, error) {
+	dim := int(e.Retriever.Width())
+	ids := e.tokenize(texts, kind)
+	batches := batchByLength(ids, min(cmp.Or(e.BatchTokens, DefaultBatchTokens), cacheTokens))
+	out := make([]float32, len(texts)*dim)
+	var done atomic.Int64
+	var report sync.Mutex
+	err := parallel(ctx, len(batches), func(i int) error {
+		if err := e.batch(ids, batches[i], dim, out); err != nil {
+			return fmt.Errorf("encode: %w", err)
+		}
+		n := done.Add(int64(len(batches[i])))
+		report.Lock()
+		defer report.Unlock()
+		progress(int(n), len(texts))
+		return nil
+	})
+	return out, dim, err
+}
+
+func (e *Encoder) tokenize(texts []string, kind evaluate.Kind) [][]int32 {
+	ids := make([][]int32, len(texts))
+	as := model.Query
+	if kind == evaluate.Passage {
+		as = model.Passage
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers() {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(texts)); i = next.Add(1) - 1 {
+				ids[i] = e.Retriever.Tokens(texts[i], as, e.maxLength())
+			}
+		})
+	}
+	wg.Wait()
+	return ids
+}
+
+// batch encodes the texts of the given indices into their rows of out.
+func (e *Encoder) batch(ids [][]int32, indices []int, dim int, out []float32) error {
+	sequences := make([][]int32, len(indices))
+	for i, at := range indices {
+		sequences[i] = ids[at]
+	}
+	rows := make([]float32, len(indices)*dim)
+	if err := e.Retriever.Embed(sequences, rows); err != nil {
+		return err
+	}
+	for i, at := range indices {
+		copy(out[at*dim:(at+1)*dim], rows[i*dim:(i+1)*dim])
+	}
+	return nil
+}
+
+// batchByLength sorts texts by length, longest first and stable, and cuts them into batches of at most limit tokens.
+func batchByLength(ids [][]int32, limit int) [][]int {
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(ids[b]), len(ids[a])) })
+	var batches [][]int
+	tokens := 0
+	for _, i := range order {
+		if n := len(ids[i]); len(batches) == 0 || tokens+n > limit {
+			batches, tokens = append(batches, nil), 0
+		}
+		batches[len(batches)-1] = append(batches[len(batches)-1], i)
+		tokens += len(ids[i])
+	}
+	return batches
+}
+
+// parallel runs f(0…n-1) on as many goroutines as there are threads, each with single-threaded operations: batches are
+// independent, so a core a batch wastes nothing on waiting for others.
+func parallel(ctx context.Context, n int, f func(i int) error) error {
+	count := workers()
+	before := torch.Threads()
+	torch.SetThreads(1)
+	defer torch.SetThreads(before)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(count, n) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if err := f(int(i)); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// workers is the number of threads that the program may use.
+func workers() int {
+	if n := torch.Threads(); n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
+}

@@ -1,0 +1,89 @@
+package train
+
+import (
+	"fmt"
+
+	"revela/data"
+	"revela/model"
+)
+
+// Batch is a group as token ids. Queries and texts of the paper's groups are the same chunks; a group with queries of
+// its own has both apart.
+type Batch struct {
+	Queries, Texts     *model.Packed  // as the retriever reads them
+	LMQueries, LMTexts *model.Packed  // as the language model does; the same batch in the paper's groups; nil without one
+	Targets            *model.Targets // tokens of LMQueries to predict
+	OwnQueries         bool           // the group has queries of its own
+}
+
+// Lengths are the longest texts in tokens, special tokens, prefix and EOS included.
+type Lengths struct {
+	RetrieverQuery, RetrieverText int
+	LMQuery, LMText               int
+}
+
+// Batcher turns groups into batches. It is safe for many goroutines.
+type Batcher struct {
+	Models    Models
+	Lengths   Lengths
+	FirstHalf bool // the retriever's query is the chunk's first half; not for groups from "stackoverflow", as published
+}
+
+// Batch tokenises a group.
+func (t *Batcher) Batch(g data.Group) (*Batch, error) {
+	b := &Batch{OwnQueries: len(g.Queries) > 0}
+	queries := g.Queries
+	if !b.OwnQueries {
+		queries = g.Texts
+	}
+	b.Queries = model.Pack(each(queries, func(text string) []int32 {
+		if t.FirstHalf && g.Source != "stackoverflow" {
+			return t.Models.Retriever.FirstHalf(text, t.Lengths.RetrieverQuery)
+		}
+		return t.Models.Retriever.Tokens(text, model.Query, t.Lengths.RetrieverQuery)
+	}))
+	b.Texts = model.Pack(each(g.Texts, func(text string) []int32 {
+		return t.Models.Retriever.Tokens(text, model.Passage, t.Lengths.RetrieverText)
+	}))
+	if t.Models.LM == nil {
+		return b, nil
+	}
+	return b, t.languageModel(b, g)
+}
+
+// languageModel adds what the language model reads: texts raw, special tokens as its tokenizer adds them, no EOS.
+func (t *Batcher) languageModel(b *Batch, g data.Group) error {
+	tok := t.Models.LMTokenizer
+	b.LMTexts = model.Pack(each(g.Texts, func(text string) []int32 { return tok.EncodeMax(text, t.Lengths.LMText) }))
+	b.LMQueries = b.LMTexts
+	if b.OwnQueries {
+		b.LMQueries = model.Pack(each(g.Queries, func(text string) []int32 { return tok.EncodeMax(text, t.Lengths.LMQuery) }))
+	}
+	for i, n := range b.LMTexts.Lens {
+		if n == 0 {
+			return fmt.Errorf("%s:%d: text %d of the group has no token", g.File, g.Line, i+1)
+		}
+	}
+	ignore := int32(-1)
+	if pad, ok := tok.PAD(); ok {
+		ignore = pad
+	}
+	if _, ok := tok.PAD(); !ok {
+		if eos, ok := tok.EOS(); ok {
+			ignore = eos // published: the pad token is EOS where the tokenizer names none
+		}
+	}
+	var err error
+	if b.Targets, err = model.NextTokens(b.LMQueries, ignore); err != nil {
+		return fmt.Errorf("%s:%d: %w", g.File, g.Line, err)
+	}
+	return nil
+}
+
+func each(texts []string, tokens func(string) []int32) [][]int32 {
+	out := make([][]int32, len(texts))
+	for i, text := range texts {
+		out[i] = tokens(text)
+	}
+	return out
+}

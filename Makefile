@@ -5,8 +5,8 @@ STAMP := $(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
 STATICCHECK_VERSION := v0.8.2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/revela/tools/staticcheck-$(STATICCHECK_VERSION)
 
-# The two variables of the Go build. They are part of the key of Go's build cache: with any other strings,
-# gotch's C++ is compiled again, for minutes.
+# The variables of the Go build. They are part of the key of Go's build cache: with any other strings, gotch's C++
+# is compiled again, for minutes.
 with_libtorch = eval "$$(./setup-gotch.sh --env)" &&
 
 # One C++ compile takes up to 2.5 GB; a test process has libtorch's own threads.
@@ -21,7 +21,7 @@ help: ## print this list
 setup: ## find or fetch libtorch and check the tools
 	@./setup-gotch.sh
 
-env: ## print the two variables for a shell or an editor: eval "$(make env)"
+env: ## print the variables for a shell or an editor: eval "$(make env)"
 	@./setup-gotch.sh >&2
 	@./setup-gotch.sh --env
 

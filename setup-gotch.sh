@@ -2,7 +2,7 @@
 # Finds or fetches libtorch 2.11.0 and makes gotch v0.9.1 build on it.
 #
 # usage: setup-gotch.sh         set up; does nothing where that is done
-#        setup-gotch.sh --env   print the two variables that the Go build needs
+#        setup-gotch.sh --env   print the variables that the Go build needs
 #
 # Looks in this order, and takes the first that is there:
 #   1. $LIBTORCH, a folder with include/ and lib/
@@ -40,7 +40,14 @@ main() {
 
 print_environment() {
   find_layout || die 'libtorch is not set up: run make setup'
+  # -trimpath keeps the checkout's folder out of the key of Go's build cache: a second clone compiles no C++.
+  flags=$(go env GOFLAGS)
+  case " $flags " in
+    *' -trimpath '*) ;;
+    *) flags="-trimpath${flags:+ $flags}" ;;
+  esac
   cat <<ENVIRONMENT
+export GOFLAGS="$flags"
 export CGO_CXXFLAGS="-O2 -I$layout/include -I$layout/include/torch/csrc/api/include -include gotch_compat.h -w"
 export CGO_LDFLAGS="-L$layout/stub -L$layout/lib -Wl,-rpath,$layout/lib"
 ENVIRONMENT

@@ -4,7 +4,6 @@ package testdata
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -41,11 +40,20 @@ func absolute(t testing.TB, dir string) string {
 	return filepath.Join(root(t), dir)
 }
 
+// root returns the repository's root: go test runs every package's tests in the package's own folder.
+// The compiler's file names do not tell it, since -trimpath makes them relative.
 func root(t testing.TB) string {
 	t.Helper()
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		t.Fatal("cannot locate the repository: no caller information")
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatalf("locate the repository: %v", err)
 	}
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			t.Fatalf("locate the repository: no go.mod in or above %s", dir)
+		}
+	}
 }

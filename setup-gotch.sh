@@ -284,7 +284,9 @@ check_python() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 install() {
-  [ "$(id -u)" = 0 ] && have apt-get || die "missing:$1 (apt-get install$1)"
+  if [ "$(id -u)" != 0 ] || ! have apt-get; then
+    die "missing:$1 (apt-get install$1)"
+  fi
   echo "installing$1" >&2
   # shellcheck disable=SC2086 # package names are words of their own
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $1; } >&2 ||

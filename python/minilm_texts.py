@@ -6,9 +6,22 @@ SENTENCE = (
 ).split()
 
 EDGES = [
-    "", " ", "\n\t \n", ".", "a", "I", "0", "the", "[CLS]", "[SEP] [PAD] [MASK] [UNK]", "a [SEP] b",
-    "!?!?...---___***", "3.14159 1,000,000 0x7fff 1e-9 v2.11.0", "don't can't it's o'clock",
-    "https://example.org/a/b?c=d&e=f#g", "user.name+tag@example.org",
+    "",
+    " ",
+    "\n\t \n",
+    ".",
+    "a",
+    "I",
+    "0",
+    "the",
+    "[CLS]",
+    "[SEP] [PAD] [MASK] [UNK]",
+    "a [SEP] b",
+    "!?!?...---___***",
+    "3.14159 1,000,000 0x7fff 1e-9 v2.11.0",
+    "don't can't it's o'clock",
+    "https://example.org/a/b?c=d&e=f#g",
+    "user.name+tag@example.org",
 ]
 
 UNICODE = [
@@ -21,8 +34,10 @@ UNICODE = [
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
     "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 \u0928\u092e\u0938\u094d\u0924\u0947",
     "\U0001f600 rocket \U0001f680 family \U0001f468\u200d\U0001f469\u200d\U0001f467",
-    "non\u00a0breaking\u2003space\u200bzero\ufeffbom", "control\x01\x7f\x0bchars\x85",
-    "\u0130stanbul STRASSE \u00df \ufb01ne \u2460 \u00bd \u2122", "\u201cquotes\u201d \u2014 dash\u2026",
+    "non\u00a0breaking\u2003space\u200bzero\ufeffbom",
+    "control\x01\x7f\x0bchars\x85",
+    "\u0130stanbul STRASSE \u00df \ufb01ne \u2460 \u00bd \u2122",
+    "\u201cquotes\u201d \u2014 dash\u2026",
 ]
 
 CODE = [
@@ -37,7 +52,12 @@ CODE = [
 ]
 
 LONG = [
-    "a" * 99, "a" * 100, "a" * 101, "a" * 5000, "supercalifragilisticexpialidocious " * 40, "- " * 600,
+    "a" * 99,
+    "a" * 100,
+    "a" * 101,
+    "a" * 5000,
+    "supercalifragilisticexpialidocious " * 40,
+    "- " * 600,
 ]
 
 

@@ -78,10 +78,7 @@ def score(model, folder):
     queries = [query for query in read_lines(folder / "queries.jsonl") if query["_id"] in qrels]
     documents = encode(model, [document_text(document) for document in corpus])
     wanted = encode(model, [query["text"] for query in queries])
-    run = {
-        query["_id"]: top(documents @ vector, corpus)
-        for query, vector in zip(queries, wanted, strict=True)
-    }
+    run = {query["_id"]: top(documents @ vector, corpus) for query, vector in zip(queries, wanted, strict=True)}
     per_query = pytrec_eval.RelevanceEvaluator(qrels, MEASURES).evaluate(run)
     names = sorted(next(iter(per_query.values())))
     means = {name: float(numpy.mean([row[name] for row in per_query.values()])) for name in names}

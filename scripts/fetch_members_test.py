@@ -30,9 +30,9 @@ def wheel(library_in_record=LIBRARY):
     members = {"demo/lib/libdemo.so": LIBRARY, "demo/unwanted.bin": bytes(20 << 20), **HEADERS}
     record = ""
     for name, content in members.items():
-        content = library_in_record if name == "demo/lib/libdemo.so" else content
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        record += f"{name},sha256={digest},{len(content)}\n"
+        recorded = library_in_record if name == "demo/lib/libdemo.so" else content
+        digest = base64.urlsafe_b64encode(hashlib.sha256(recorded).digest()).rstrip(b"=").decode()
+        record += f"{name},sha256={digest},{len(recorded)}\n"
     members["demo-1.0.0.dist-info/RECORD"] = record.encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -75,7 +75,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def page(self):
         others = ["demo-0.9.0-py3-none-any.whl", "demo-1.0.0.tar.gz", "demo-1.0.0-cp311-cp311-win_amd64.whl"]
         if self.server.html:
-            links = [f'<a href="../../files/{name}#sha256={self.server.sha256}">{name}</a>' for name in [*others, FILENAME]]
+            links = [
+                f'<a href="../../files/{name}#sha256={self.server.sha256}">{name}</a>' for name in [*others, FILENAME]
+            ]
             self.reply(200, "\n".join(links).encode(), "text/html")
             return
         files = [
@@ -150,7 +152,9 @@ class FetchMembers(unittest.TestCase):
 
     def assert_fetched(self, result):
         self.assertEqual(result, (0, ""))
-        found = {str(path.relative_to(self.folder / "out")) for path in (self.folder / "out").rglob("*") if path.is_file()}
+        found = {
+            str(path.relative_to(self.folder / "out")) for path in (self.folder / "out").rglob("*") if path.is_file()
+        }
         self.assertEqual(found, {"demo/lib/libdemo.so", *HEADERS})
         self.assertEqual((self.folder / "out/demo/lib/libdemo.so").read_bytes(), LIBRARY)
         self.assertEqual(list((self.folder / "work").iterdir()), [])

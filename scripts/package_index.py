@@ -36,9 +36,7 @@ class PipOptions:
         )
         if listing.returncode != 0:
             raise NotInIndex("python has no pip: install it (apt-get install python3-pip)")
-        self._options = dict(
-            line.split("=", 1) for line in listing.stdout.splitlines() if "=" in line
-        )
+        self._options = dict(line.split("=", 1) for line in listing.stdout.splitlines() if "=" in line)
 
     def get(self, name):
         """Returns an option such as index-url, or an empty string."""

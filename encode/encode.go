@@ -92,7 +92,7 @@ func (e *Encoder) batch(ids [][]int32, indices []int, dim int, out []float32) er
 		sequences[i] = ids[at]
 	}
 	rows := make([]float32, len(indices)*dim)
-	if err := e.Retriever.Embed(sequences, rows); err != nil {
+	if err := e.Retriever.Encode(sequences, rows); err != nil {
 		return err
 	}
 	for i, at := range indices {

@@ -2,12 +2,13 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"revela/internal/testdata"
+	"revela/internal/fixture"
 	"revela/model/checkpoint"
 	"revela/torch"
 )
@@ -44,7 +45,7 @@ func (in backboneInput) pack() (p *Packed, mask []int64) {
 }
 
 func TestFixtureBackbones(t *testing.T) {
-	root := filepath.Join(testdata.Fixtures(t), "backbones")
+	root := fixture.Path(t, "backbones")
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)
@@ -55,15 +56,14 @@ func TestFixtureBackbones(t *testing.T) {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {
-			dir := filepath.Join(root, e.Name())
-			c, err := checkpoint.ReadConfig(dir)
+			c, err := checkpoint.ReadConfig(filepath.Join(root, e.Name()))
 			if err != nil {
 				t.Skipf("architecture not supported yet: %v", err)
 			}
 			if !slices.Contains(Supported(), c.ModelType) {
 				t.Skipf("architecture %s is not supported yet", c.ModelType)
 			}
-			checkBackbone(t, dir, torch.Float32)
+			checkBackbone(t, e.Name(), torch.Float32)
 			ran++
 		})
 	}
@@ -73,29 +73,35 @@ func TestFixtureBackbones(t *testing.T) {
 }
 
 func TestFixtureBackboneInBFloat16(t *testing.T) {
-	checkBackbone(t, filepath.Join(testdata.Fixtures(t), "backbones", "qwen2-sharded-bf16"), torch.BFloat16)
+	checkBackbone(t, "qwen2-sharded-bf16", torch.BFloat16)
 }
 
-func checkBackbone(t *testing.T, dir string, dtype torch.DType) {
+func checkBackbone(t *testing.T, name string, dtype torch.DType) {
 	var inputs map[string]backboneInput
-	readJSON(t, &inputs, dir, "input_ids.json")
+	fixture.ReadJSON(t, &inputs, "backbones", name, "input_ids.json")
 	packed, mask := inputs["right"].pack()
-	expected := openFixture(t, dir[len(testdata.Fixtures(t)):], "expected.safetensors")
+	expected := fixture.Open(t, "backbones", name, "expected.safetensors")
 	s := torch.NewScope()
 	defer s.Close()
-	net, head := loadEither(t, dir, dtype)
+	net, head := loadEither(t, fixture.Path(t, "backbones", name), dtype)
 	defer net.Free()
 
-	prefix, check := "right.", func(name string, got torch.Tensor) { compareRows(t, expected, name, got, mask, 2e-5) }
+	prefix := "right."
+	check := func(name string, got torch.Tensor) {
+		fixture.Close(t, name, fixture.Values(t, got), fixture.RealRows(expected.Values(name), mask), 2e-5)
+	}
 	if dtype == torch.BFloat16 {
-		prefix, check = "bf16.right.", func(name string, got torch.Tensor) { compareMean(t, expected, name, got, mask) }
+		prefix = "bf16.right."
+		check = func(name string, got torch.Tensor) {
+			meanClose(t, name, fixture.Values(t, got), fixture.RealRows(expected.Values(name), mask), 1e-2)
+		}
 	}
 	torch.NoGrad(func() {
 		prepared := net.Prepare(s, packed)
 		call := Call{Prepared: prepared, Attend: selfAttention(prepared.Pairs, net.Causal())}
 		x := net.Embed(s, packed)
 		for i := range net.Depth() {
-			if name := fmt.Sprintf("%shidden_states.%d", prefix, i); expected.has(name) {
+			if name := fmt.Sprintf("%shidden_states.%d", prefix, i); expected.Has(name) {
 				check(name, x)
 			}
 			x = net.Layer(s, i, x, call)
@@ -131,27 +137,15 @@ func loadEither(t *testing.T, dir string, dtype torch.DType) (Network, *Language
 	return m.Decoder, m
 }
 
-func compareRows(t *testing.T, f fixture, name string, got torch.Tensor, mask []int64, tolerance float64) {
+func meanClose(t *testing.T, name string, got, want []float64, tolerance float64) {
 	t.Helper()
-	g := values(t, got)
-	want := f.values(name)
-	width := len(want) / len(mask)
-	d := largest(t, g, rows(want, mask, width))
-	t.Logf("%s: largest difference %.1e", name, d)
-	if d > tolerance {
-		t.Errorf("%s differs by %.2e, at most %.0e allowed", name, d, tolerance)
-	}
-}
-
-func compareMean(t *testing.T, f fixture, name string, got torch.Tensor, mask []int64) {
-	t.Helper()
-	g, want := values(t, got), f.values(name)
-	want = rows(want, mask, len(want)/len(mask))
 	sum := 0.0
-	for i := range g {
-		sum += max(g[i]-want[i], want[i]-g[i])
+	for i := range want {
+		sum += math.Abs(got[i] - want[i])
 	}
-	if mean := sum / float64(len(g)); !(mean <= 1e-2) {
-		t.Errorf("%s differs by %.2e in the mean, at most 1e-2 allowed", name, mean)
+	mean := sum / float64(len(want))
+	t.Logf("%s: mean difference %.1e", name, mean)
+	if !(mean <= tolerance) {
+		t.Errorf("%s differs by %.2e in the mean, at most %.0e allowed", name, mean, tolerance)
 	}
 }

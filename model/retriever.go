@@ -132,14 +132,14 @@ func (r *Retriever) Pooled(c *Chain, p *Packed, train bool) torch.Tensor {
 	})
 }
 
-// Embed writes the vectors [texts, D] of token sequences into out, without a graph, normalised where the settings say so.
-func (r *Retriever) Embed(sequences [][]int32, out []float32) error {
+// Encode writes the vectors [texts, D] of token sequences into out, without a graph, normalised where the settings say so.
+func (r *Retriever) Encode(sequences [][]int32, out []float32) error {
 	c := NewChain()
 	defer c.Close()
 	c.NoGrad = true
 	for i, ids := range sequences {
 		if len(ids) == 0 {
-			return fmt.Errorf("embed: text %d has no token", i+1)
+			return fmt.Errorf("encode: text %d has no token", i+1)
 		}
 	}
 	pooled := r.Pooled(c, Pack(sequences), false)

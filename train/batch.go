@@ -5,6 +5,7 @@ import (
 
 	"revela/data"
 	"revela/model"
+	"revela/model/tokenizer"
 )
 
 // Batch is a group as token ids. Queries and texts of the paper's groups are the same chunks; a group with queries of
@@ -64,20 +65,22 @@ func (t *Batcher) languageModel(b *Batch, g data.Group) error {
 			return fmt.Errorf("%s:%d: text %d of the group has no token", g.File, g.Line, i+1)
 		}
 	}
-	ignore := int32(-1)
-	if pad, ok := tok.PAD(); ok {
-		ignore = pad
-	}
-	if _, ok := tok.PAD(); !ok {
-		if eos, ok := tok.EOS(); ok {
-			ignore = eos // published: the pad token is EOS where the tokenizer names none
-		}
-	}
 	var err error
-	if b.Targets, err = model.NextTokens(b.LMQueries, ignore); err != nil {
+	if b.Targets, err = model.NextTokens(b.LMQueries, padding(tok)); err != nil {
 		return fmt.Errorf("%s:%d: %w", g.File, g.Line, err)
 	}
 	return nil
+}
+
+// padding is the token that is no target: the padding token, and where the tokenizer names none EOS, as published.
+func padding(tok *tokenizer.Tokenizer) int32 {
+	if pad, ok := tok.PAD(); ok {
+		return pad
+	}
+	if eos, ok := tok.EOS(); ok {
+		return eos
+	}
+	return -1
 }
 
 func each(texts []string, tokens func(string) []int32) [][]int32 {

@@ -25,18 +25,12 @@ func (o *InfoNCE) Step(b *Batch, share float64) (Result, error) {
 	defer c.Close()
 	c.Recompute, c.Random = o.Recompute, o.Dropout
 	m, n := int64(b.Queries.Len()), int64(b.Texts.Len())
-	pairs := min(m, n)
-	labels := make([]int64, pairs)
-	for i := range labels {
-		labels[i] = int64(i)
-	}
 	pooled := o.Models.Retriever.Pooled(c, model.Join(b.Queries, b.Texts), o.Dropout)
 	var weights torch.Tensor
 	loss := c.Stage(pooled, nil, func(s *torch.Scope, x torch.Tensor) torch.Tensor {
-		scores := o.Similarity.Scores(s, s.Narrow(x, 0, 0, pairs), s.Narrow(x, 0, m, n))
-		scaled := s.To(s.Over(scores, o.Similarity.Temperature), torch.Float32)
-		weights = c.Scope().Own(s.Keep(s.Softmax(s.Detach(scaled), -1)))
-		return s.CrossEntropy(scaled, torch.From(s, labels, pairs))
+		loss, softmax := o.contrast(s, s.Narrow(x, 0, 0, m), s.Narrow(x, 0, m, n))
+		weights = c.Scope().Own(s.Keep(softmax))
+		return loss
 	})
 	if c.Err() != nil {
 		return Result{}, fmt.Errorf("retriever: %w", c.Err())
@@ -45,7 +39,7 @@ func (o *InfoNCE) Step(b *Batch, share float64) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Tokens: int(b.Queries.Tokens() + b.Texts.Tokens()), Entropy: entropy(values, int(pairs))}
+	result := Result{Tokens: int(b.Queries.Tokens() + b.Texts.Tokens()), Entropy: entropy(values, int(min(m, n)))}
 	if result.Loss, err = loss.Float(); err != nil {
 		return Result{}, err
 	}
@@ -54,4 +48,17 @@ func (o *InfoNCE) Step(b *Batch, share float64) (Result, error) {
 		return Result{}, fmt.Errorf("retriever: %w", c.Err())
 	}
 	return result, nil
+}
+
+// contrast returns the loss of pooled queries [m, D] and texts [n, D], and the softmax of the scores [min(m, n), n]. Queries
+// without a text of their own take no part.
+func (o *InfoNCE) contrast(s *torch.Scope, queries, texts torch.Tensor) (loss, softmax torch.Tensor) {
+	pairs := min(s.Size(queries, 0), s.Size(texts, 0))
+	labels := make([]int64, pairs)
+	for i := range labels {
+		labels[i] = int64(i)
+	}
+	scores := o.Similarity.Scores(s, s.Narrow(queries, 0, 0, pairs), texts)
+	scaled := s.To(s.Over(scores, o.Similarity.Temperature), torch.Float32)
+	return s.CrossEntropy(scaled, torch.From(s, labels, pairs)), s.Softmax(s.Detach(scaled), -1)
 }

@@ -128,10 +128,10 @@ func (t *template) piece(s specialID, typeID int) templatePiece {
 	return templatePiece{SpecialToken: &templateID{s.token, typeID}}
 }
 
-// bertPair takes the prefix away from the second text of a pair: [CLS] A [SEP] B [SEP].
-func (t *template) bertPair() *template {
-	n := len(t.Single)
-	t.Pair = append(slices.Clone(t.Pair[:n]), t.Pair[n+1:]...)
+// bertPair takes a prefix of n tokens away from the second text of a pair: [CLS] A [SEP] B [SEP].
+func (t *template) bertPair(n int) *template {
+	first := len(t.Single)
+	t.Pair = slices.Concat(t.Pair[:first], t.Pair[first+n:])
 	return t
 }
 

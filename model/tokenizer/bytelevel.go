@@ -35,12 +35,3 @@ func bytesOf(token string) ([]byte, bool) {
 	}
 	return out, true
 }
-
-// charsOf turns bytes into ByteLevel's alphabet.
-func charsOf(s string) string {
-	out := make([]rune, len(s))
-	for i := range out {
-		out[i] = byteChars[s[i]]
-	}
-	return string(out)
-}

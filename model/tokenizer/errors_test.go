@@ -27,6 +27,7 @@ func TestErrorsNameComponentAndFile(t *testing.T) {
 	for _, c := range []struct{ old, new, expected string }{
 		{`"truncation": null,`, `"truncation": nul,`, `broken JSON at line 2, byte 39: invalid character ',' in literal null (expecting 'l')`},
 		{small[len(small)-3:], ``, `broken JSON at line 8, byte 342: unexpected end of JSON input`},
+		{`"a": 1`, "\"\xff\": 1", `not valid UTF-8`},
 		{`"1.0"`, `"2.0"`, `version "2.0" is not supported, expected 1.0`},
 		{`"normalizer": null`, `"normalizer": {"type": "Precompiled"}`, `normalizer Precompiled is not supported`},
 		{`"normalizer": null`, `"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]}`, `normalizer Sequence[1] Nmt is not supported`},

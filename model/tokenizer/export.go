@@ -23,7 +23,7 @@ func (t *Tokenizer) Files(appendEOS bool) (map[string][]byte, error) {
 		post.suffix = append(slices.Clone(post.suffix), eos)
 	}
 	out := map[string][]byte{}
-	file := t.files.tokenizer
+	file := t.file
 	var err error
 	if file.PostProcessor, err = t.exportPostProcessor(post, appendEOS); err != nil {
 		return nil, fmt.Errorf("write tokenizer.json: %w", err)
@@ -50,13 +50,13 @@ func (t *Tokenizer) addedByID() []addedToken {
 // exportPostProcessor keeps the file's entry where nothing changes; else it becomes a template, beside a ByteLevel
 // that was there.
 func (t *Tokenizer) exportPostProcessor(post postProcessor, appendEOS bool) (json.RawMessage, error) {
-	original := t.files.tokenizer.PostProcessor
+	original := t.file.PostProcessor
 	if !appendEOS {
 		return original, nil
 	}
 	tmpl := newTemplate(t.specialIDs(post.prefix), t.specialIDs(post.suffix))
-	if _, ok := t.model.(*wordPiece); ok && len(post.prefix) > 0 {
-		tmpl = tmpl.bertPair()
+	if _, ok := t.model.(*wordPiece); ok {
+		tmpl = tmpl.bertPair(len(post.prefix))
 	}
 	c, ok, err := readComponent("post_processor", original)
 	if err != nil {

@@ -105,7 +105,7 @@ func fromGGUF(t *testing.T, tok *Tokenizer, pre string) *Tokenizer {
 		}
 		v.Tokens, v.Types = append(v.Tokens, token), append(v.Types, kind)
 	}
-	entry, err := readModelEntry(tok.files.tokenizer.Model)
+	entry, err := readModelEntry(tok.file.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestLegacyFolders(t *testing.T) {
 // bpeFiles gives the contents of vocab.json and merges.txt.
 func bpeFiles(t *testing.T, tok *Tokenizer) (vocab, merges string) {
 	t.Helper()
-	entry, err := readModelEntry(tok.files.tokenizer.Model)
+	entry, err := readModelEntry(tok.file.Model)
 	if err != nil {
 		t.Fatal(err)
 	}

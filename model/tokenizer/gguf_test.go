@@ -34,7 +34,7 @@ func TestDataGGUFSentencePiece(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := readGolden(t)
-	g.checkDigests(t, tok, g.GGUF, false)
+	g.checkDigests(t, tok, readGoldenData(t).GGUF, false)
 	sameIDs(t, g, "exported", tok, reload(t, tok, false))
 	sameIDs(t, g, "exported with EOS", tok, reload(t, tok, true), 2)
 }

@@ -26,14 +26,19 @@ type golden struct {
 	Cases      map[string]goldenCase
 	Explicit   map[string][][]int32
 	Codepoints map[string]digest
-	Data       map[string]map[string]digest
-	GGUF       map[string]digest // Llama 2's SentencePiece model
 }
 
 type goldenCase struct {
-	Base  string
-	Parts map[string]json.RawMessage
-	Lines []string
+	Base    string
+	Parts   map[string]json.RawMessage
+	Decoded string
+	Lines   []string
+}
+
+// goldenData is testdata/data.json, written by the same script.
+type goldenData struct {
+	Tokenizers map[string]map[string]digest
+	GGUF       map[string]digest // Llama 2's SentencePiece model
 }
 
 type digest struct {
@@ -55,10 +60,19 @@ func readGolden(t testing.TB) golden {
 	if err := json.NewDecoder(unzip).Decode(&g); err != nil {
 		t.Fatal(err)
 	}
-	if len(g.Lines) < 300 || len(g.Cases) < 50 || len(g.Data) < 0 {
-		t.Fatalf("golden.json.gz holds %d lines, %d cases, %d tokenizers: it is not complete", len(g.Lines), len(g.Cases), len(g.Data))
+	if len(g.Lines) < 300 || len(g.Cases) < 50 || len(g.Codepoints) < 10 {
+		t.Fatalf("golden.json.gz holds %d lines, %d cases, %d of them with code points: it is not complete", len(g.Lines), len(g.Cases), len(g.Codepoints))
 	}
 	return g
+}
+
+func readGoldenData(t testing.TB) (d goldenData) {
+	t.Helper()
+	decode(t, read(t, filepath.Join("testdata", "data.json")), &d)
+	if len(d.Tokenizers) < 5 || len(d.GGUF) < 2 {
+		t.Fatalf("data.json holds %d tokenizers: it is not complete", len(d.Tokenizers))
+	}
+	return d
 }
 
 // tokenizer assembles a case's tokenizer.json and loads it.
@@ -177,11 +191,37 @@ func short(tok *Tokenizer, line string) string {
 	return hex.EncodeToString(h.Sum(nil))[:8]
 }
 
+// decoded is the hash that make_golden.py keeps of decoded ids.
+func decoded(tok *Tokenizer) string {
+	size := len(tok.vocab) + 5
+	for _, token := range tok.added.tokens {
+		if _, ok := tok.vocab[token.Content]; !ok {
+			size++
+		}
+	}
+	h := sha256.New()
+	pack(h, nil)
+	for n := 1; n < 120; n++ {
+		var ids []int32
+		for k := range n%23 + 1 {
+			ids = append(ids, int32((n*7919+k*k*31)%size))
+		}
+		for _, skip := range []bool{false, true} {
+			h.Write([]byte(tok.Decode(ids, skip)))
+			h.Write([]byte{0})
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:8]
+}
+
 func TestComponentsMatchHuggingFace(t *testing.T) {
 	g := readGolden(t)
 	for name, c := range g.Cases {
 		t.Run(name, func(t *testing.T) {
 			tok := g.tokenizer(t, name)
+			if got := decoded(tok); got != c.Decoded {
+				t.Errorf("decoded ids in no order: hash %s, expected %s", got, c.Decoded)
+			}
 			bad := 0
 			for i, line := range g.Lines {
 				if got := short(tok, line); got != c.Lines[i] {
@@ -256,7 +296,7 @@ var byLine = []string{"tokenizers/bert-uncased", "tokenizers/smollm2"}
 
 func TestDataCollections(t *testing.T) {
 	g := readGolden(t)
-	for name, files := range g.Data {
+	for name, files := range readGoldenData(t).Tokenizers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tok, err := Parse(name, read(t, testdata.Data(t, name, "tokenizer.json")), nil)

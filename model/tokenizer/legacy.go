@@ -35,55 +35,57 @@ func convertVocabulary(dir string, configJSON []byte) (sources, error) {
 	return s, err
 }
 
+// bertOptions are the keys of tokenizer_config.json that BertTokenizer builds its normalizer of.
+type bertOptions struct {
+	LowerCase    bool  `json:"do_lower_case"`
+	Chinese      bool  `json:"tokenize_chinese_chars"`
+	StripAccents *bool `json:"strip_accents"`
+}
+
 // convertBERT builds what transformers' BertTokenizer builds of vocab.txt, a token a line.
 func convertBERT(dir string, vocabTxt, configJSON []byte) ([]byte, error) {
-	v := struct {
-		LowerCase    bool  `json:"do_lower_case"`
-		Chinese      bool  `json:"tokenize_chinese_chars"`
-		StripAccents *bool `json:"strip_accents"`
-	}{LowerCase: true, Chinese: true}
-	if len(configJSON) > 0 {
-		if err := readJSON(configJSON, &v); err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
-		}
-	}
+	options := bertOptions{LowerCase: true, Chinese: true}
 	_, special, err := readConfig(configJSON)
+	if err == nil && len(configJSON) > 0 {
+		err = readJSON(configJSON, &options)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
 	}
-	lines := strings.Split(strings.TrimSuffix(string(vocabTxt), "\n"), "\n")
-	vocab := make(orderedVocab, len(lines))
-	ids := map[string]int32{}
-	for i, line := range lines {
-		vocab[i] = vocabEntry{strings.TrimSuffix(line, "\r"), int32(i)}
-		ids[vocab[i].token] = int32(i)
+	vocab := map[string]int32{}
+	for i, line := range strings.Split(strings.TrimSuffix(string(vocabTxt), "\n"), "\n") {
+		vocab[strings.TrimSuffix(line, "\r")] = int32(i)
 	}
 	special.complete("BertTokenizer", func(string) bool { return true })
 	for _, token := range []string{special.CLS, special.SEP, special.UNK} {
-		if _, ok := ids[token]; !ok {
+		if _, ok := vocab[token]; !ok {
 			return nil, fmt.Errorf("%s: the token %q is missing", filepath.Join(dir, "vocab.txt"), token)
 		}
 	}
-	cls, sep := ids[special.CLS], ids[special.SEP]
+	return bertBuilder(options, special, vocab).json()
+}
+
+func bertBuilder(options bertOptions, special specialTokens, vocab map[string]int32) builder {
+	cls, sep := specialID{special.CLS, vocab[special.CLS]}, specialID{special.SEP, vocab[special.SEP]}
 	b := builder{
 		Normalizer: object{
-			"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": v.Chinese,
-			"strip_accents": v.StripAccents, "lowercase": v.LowerCase,
+			"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": options.Chinese,
+			"strip_accents": options.StripAccents, "lowercase": options.LowerCase,
 		},
 		PreTokenizer:  object{"type": "BertPreTokenizer"},
-		PostProcessor: newTemplate([]specialID{{special.CLS, cls}}, []specialID{{special.SEP, sep}}).bertPair(),
+		PostProcessor: newTemplate([]specialID{cls}, []specialID{sep}).bertPair(1),
 		Decoder:       object{"type": "WordPiece", "prefix": "##", "cleanup": true},
 		Model: object{
 			"type": "WordPiece", "unk_token": special.UNK, "continuing_subword_prefix": "##",
-			"max_input_chars_per_word": 100, "vocab": vocab,
+			"max_input_chars_per_word": 100, "vocab": sortVocab(vocab),
 		},
 	}
 	for _, n := range special.named() {
-		if id, ok := ids[*n.token]; ok {
+		if id, ok := vocab[*n.token]; ok {
 			b.AddedTokens = append(b.AddedTokens, addedToken{ID: id, Content: *n.token, Special: true})
 		}
 	}
-	return b.json()
+	return b
 }
 
 // convertBPE builds what transformers' GPT2Tokenizer or Qwen2Tokenizer builds of vocab.json and merges.txt.

@@ -8,12 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"unicode/utf8"
 )
-
-// files are the parts of what was loaded that Files writes again.
-type files struct {
-	tokenizer tokenizerFile
-}
 
 // Load reads the tokenizer of a checkpoint's folder: tokenizer.json, else vocab.txt (BERT), else vocab.json with
 // merges.txt (GPT-2, Qwen2); with tokenizer_config.json and special_tokens_map.json where they exist.
@@ -98,7 +94,10 @@ func parse(s sources) (*Tokenizer, error) {
 
 // build reads tokenizer.json; the configuration has been read.
 func (t *Tokenizer) build(data []byte) (err error) {
-	file := &t.files.tokenizer
+	file := &t.file
+	if !utf8.Valid(data) {
+		return errors.New("not valid UTF-8")
+	}
 	if err := readJSON(data, file); err != nil {
 		return err
 	}
@@ -152,7 +151,7 @@ func (t *Tokenizer) checkMetaspace() error {
 // special tokens that are not among them.
 func (t *Tokenizer) addTokens() error {
 	var list []addedToken
-	if raw := t.files.tokenizer.AddedTokens; !isNull(raw) {
+	if raw := t.file.AddedTokens; !isNull(raw) {
 		if err := readJSON(raw, &list); err != nil {
 			return fmt.Errorf("added_tokens: %w", err)
 		}

@@ -16,7 +16,7 @@ type Tokenizer struct {
 	post      postProcessor
 	decode    decoder // nil for none: tokens are joined by blanks
 
-	files   files
+	file    tokenizerFile // what Files writes again
 	special specialTokens
 	config  config
 }
@@ -29,13 +29,23 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
+// maxPooled is the length of a list beyond which it is left to the garbage collector.
+const maxPooled = 1 << 16
+
 // release gives s back without keeping the text alive.
 func (s *scratch) release() {
-	clear(s.sections)
-	clear(s.inner)
-	clear(s.pieces)
-	clear(s.next)
+	if cap(s.pieces) > maxPooled || cap(s.next) > maxPooled || cap(s.sections) > maxPooled {
+		return
+	}
+	s.sections, s.inner = reuse(s.sections), reuse(s.inner)
+	s.pieces, s.next = reuse(s.pieces), reuse(s.next)
 	scratches.Put(s)
+}
+
+// reuse empties a list and lets go of what it pointed to.
+func reuse[T any](list []T) []T {
+	clear(list)
+	return list[:0]
 }
 
 // Encode returns the ids of a text with the special tokens of the post-processor, not truncated
@@ -80,7 +90,7 @@ func (t *Tokenizer) appendText(dst []int32, text string, limit int) []int32 {
 	defer s.release()
 	text = validUTF8(text)
 	before := len(dst)
-	s.sections = t.added.cut(s.sections[:0], &t.added.raw, text)
+	s.sections = t.added.cut(s.sections, &t.added.raw, text)
 	for _, section := range s.sections {
 		if limit >= 0 && len(dst)-before >= limit {
 			break
@@ -101,7 +111,7 @@ func (t *Tokenizer) appendSection(dst []int32, s *scratch, text section, end int
 		text.text = t.normalize.normalize(text.text)
 	}
 	limited := end >= len(dst)
-	s.inner = t.added.cut(s.inner[:0], &t.added.normalized, text.text)
+	s.inner = t.added.cut(reuse(s.inner), &t.added.normalized, text.text)
 	for _, inner := range s.inner {
 		if inner.id >= 0 {
 			dst = append(dst, inner.id)
@@ -119,12 +129,12 @@ func (t *Tokenizer) appendSection(dst []int32, s *scratch, text section, end int
 
 // pieces runs the pre-tokenizers, each over the parts of the one before. The result is valid until the next call.
 func (t *Tokenizer) pieces(s *scratch, p piece) []piece {
-	s.pieces = s.pieces[:0]
+	s.pieces = reuse(s.pieces)
 	if p.text != "" {
 		s.pieces = append(s.pieces, p)
 	}
 	for _, step := range t.split {
-		s.next = s.next[:0]
+		s.next = reuse(s.next)
 		for _, p := range s.pieces {
 			s.next = step.split(s.next, p)
 		}

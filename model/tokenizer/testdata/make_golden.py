@@ -1,12 +1,13 @@
-"""Writes golden.json.gz: ids and texts that HuggingFace tokenizers gives, for golden_test.go.
+"""Writes golden.json.gz and data.json: ids and texts that HuggingFace tokenizers gives, for golden_test.go.
 
 Needs: pip install tokenizers==0.23.3; the fixtures (../../../testdata/revela) and the real collections
 ($REVELA_DATA, default ../shared/data beside the repository). Run it from anywhere: python make_golden.py
 
-Content: "lines", hand-made difficult texts; "bases", small models trained here; "cases", tokenizer.json files made of
-a base and other components, with a short hash of the ids of every line; "explicit", cases with the ids themselves;
-"codepoints", a hash over every code point in context; "data", a hash of the ids of every real
-collection; "gguf", the same for Llama 2's SentencePiece model, which the test reads as a GGUF header.
+golden.json.gz: "lines", hand-made difficult texts; "bases", small models trained here; "cases", tokenizer.json files
+made of a base and other components, with a short hash of the ids of every line and one of decoded ids; "explicit",
+cases with the ids themselves; "codepoints", a hash over every code point in context.
+data.json: for the tokenizers among the real collections a hash of the ids of every collection; for Llama 2's
+SentencePiece model, which a test reads as a GGUF header, the same of some. "make_golden.py cases" leaves it alone.
 """
 import glob
 import gzip
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import struct
+import sys
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -243,6 +245,15 @@ def check(t, texts):
     return out
 
 
+def decoded(t):
+    """A hash of the texts of ids in no order, some of which no token has."""
+    size, out = t.get_vocab_size() + 5, []
+    for n in range(1, 120):
+        ids = [(n * 7919 + k * k * 31) % size for k in range(n % 23 + 1)]
+        out += [t.decode(ids, skip_special_tokens=False), t.decode(ids)]
+    return short([], *out)
+
+
 def codepoints():
     """Texts that show every code point up to U+1FFFF (and tags) beside letters, digits and blanks."""
     for start in [*range(0, 0x20000, 16), *range(0xE0000, 0xE0200, 16)]:
@@ -327,33 +338,46 @@ def load(path):
     return t
 
 
-def main():
-    texts = lines()
-    golden = {"lines": texts, "bases": bases(), "cases": {}, "explicit": {}, "codepoints": {}, "data": {}, "gguf": {}}
+def golden(texts):
+    out = {"lines": texts, "bases": bases(), "cases": {}, "explicit": {}, "codepoints": {}}
     for name, (base, parts) in cases().items():
-        t = Tokenizer.from_str(json.dumps(make_file(golden["bases"][base], parts)))
-        golden["cases"][name] = {"base": base, "parts": {k: v for k, v in parts.items() if v is not None}, "lines": check(t, texts)}
+        t = Tokenizer.from_str(json.dumps(make_file(out["bases"][base], parts)))
+        parts = {k: v for k, v in parts.items() if v is not None}
+        out["cases"][name] = {"base": base, "parts": parts, "decoded": decoded(t), "lines": check(t, texts)}
         if name in CODEPOINT_CASES:
-            golden["codepoints"][name] = digest(t, codepoints())
+            out["codepoints"][name] = digest(t, codepoints())
     for name in ("tiny-llama", "tiny-qwen2"):
         t = load(os.path.join(FIXTURES, name, "lm", "tokenizer.json"))
-        golden["explicit"][name] = [t.encode(s).ids for s in texts]
+        out["explicit"][name] = [t.encode(s).ids for s in texts]
+    return out
+
+
+def data(texts):
+    out = {"tokenizers": {}, "gguf": {}}
     tokenizers = sorted(glob.glob(os.path.join(DATA, "tokenizers", "*", "tokenizer.json"))) + [os.path.join(DATA, "stories260K", "hf", "tokenizer.json")]
     collections = sorted(glob.glob(os.path.join(DATA, "*", "docs.jsonl")) + glob.glob(os.path.join(DATA, "*", "corpus.jsonl")) + glob.glob(os.path.join(DATA, "*", "queries.jsonl")))
     for path in tokenizers:
         t, name = load(path), os.path.relpath(os.path.dirname(path), DATA)
-        golden["data"][name] = {"lines": digest(t, texts), "codepoints": digest(t, codepoints())}
+        out["tokenizers"][name] = {"lines": digest(t, texts), "codepoints": digest(t, codepoints())}
         for file in collections:
-            golden["data"][name][os.path.relpath(file, DATA)] = digest(t, collection(file, name in BY_LINE))
+            out["tokenizers"][name][os.path.relpath(file, DATA)] = digest(t, collection(file, name in BY_LINE))
         print(name, flush=True)
     t = llama2(os.path.join(DATA, "tokenizers", "llama2", "tokenizer.model"))
-    golden["gguf"]["lines"] = digest(t, texts)
+    out["gguf"]["lines"] = digest(t, texts)
     for file in ("text-wikitext2/docs.jsonl", "cosqa/corpus.jsonl", "text-peps/docs.jsonl"):
-        golden["gguf"][file] = digest(t, collection(os.path.join(DATA, file), False))
-    data = json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        out["gguf"][file] = digest(t, collection(os.path.join(DATA, file), False))
+    return out
+
+
+def main():
+    texts = lines()
+    content = json.dumps(golden(texts), ensure_ascii=False, separators=(",", ":")).encode()
     with gzip.GzipFile(os.path.join(HERE, "golden.json.gz"), "wb", mtime=0) as f:
-        f.write(data)
-    print(len(texts), "lines,", len(golden["cases"]), "cases,", len(data), "bytes,", os.path.getsize(os.path.join(HERE, "golden.json.gz")), "packed")
+        f.write(content)
+    if sys.argv[1:] != ["cases"]:
+        with open(os.path.join(HERE, "data.json"), "w", encoding="utf-8") as f:
+            json.dump(data(texts), f, indent=1)
+            f.write("\n")
 
 
 if __name__ == "__main__":

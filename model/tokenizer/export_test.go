@@ -48,7 +48,7 @@ func TestFilesKeepIDs(t *testing.T) {
 func TestFilesAppendEOS(t *testing.T) {
 	g := readGolden(t)
 	for _, name := range []string{"tiny-llama", "tiny-qwen2"} {
-		dir := filepath.Join(testdata.Fixtures(t), name, "lm")
+		dir := ownFixture(name)
 		tok := loadDir(t, dir)
 		again := reload(t, tok, true)
 		sameIDs(t, g, name, tok, again, eos(t, tok))
@@ -86,7 +86,7 @@ func TestGGUFByteLevel(t *testing.T) {
 		original := loadDir(t, testdata.Data(t, "tokenizers", name))
 		sameIDs(t, g, name, original, fromGGUF(t, original, pre))
 	}
-	qwen := loadDir(t, filepath.Join(testdata.Fixtures(t), "tiny-qwen2", "lm"))
+	qwen := loadDir(t, ownFixture("tiny-qwen2"))
 	sameIDs(t, g, "tiny-qwen2", qwen, fromGGUF(t, qwen, "qwen2"))
 }
 
@@ -180,7 +180,7 @@ func TestLegacyFolders(t *testing.T) {
 	_, err := Load(dir)
 	checkError(t, err, "load tokenizer: "+filepath.Join(dir, "tokenizer_config.json")+`: add_bos_token: the token "<s>" is not in vocab.json`)
 
-	qwen := filepath.Join(testdata.Fixtures(t), "tiny-qwen2", "lm")
+	qwen := ownFixture("tiny-qwen2")
 	tok = loadDir(t, qwen)
 	dir = t.TempDir()
 	vocab, merges := bpeFiles(t, tok)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // tokenizerFile is tokenizer.json. The parts stay raw: they are read by type, and written again by Files.
@@ -78,6 +80,9 @@ func readComponent(where string, raw json.RawMessage) (c component, ok bool, err
 	}
 	if head.Type == "" {
 		return component{}, false, fmt.Errorf("%s: no type", where)
+	}
+	if strings.ContainsFunc(head.Type, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return component{}, false, fmt.Errorf("%s: type %q is not supported", where, head.Type)
 	}
 	return component{where + " " + head.Type, head.Type, raw}, true, nil
 }

@@ -238,10 +238,10 @@ func TestComponentsMatchHuggingFace(t *testing.T) {
 	}
 }
 
-func TestFixtureNastyLines(t *testing.T) {
+func TestNastyLines(t *testing.T) {
 	g := readGolden(t)
 	for name, expected := range g.Explicit {
-		tok, err := Load(filepath.Join(testdata.Fixtures(t), name, "lm"))
+		tok, err := Load(ownFixture(name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // postProcessor is what all supported post-processors do to a single text: ids before and after it.
@@ -41,7 +42,13 @@ func readPostProcessor(raw json.RawMessage) (postProcessor, error) {
 	if !ok {
 		return postProcessor{}, err
 	}
-	return c.postProcessor()
+	p, err := c.postProcessor()
+	for _, id := range append(slices.Clone(p.prefix), p.suffix...) {
+		if id < 0 && err == nil {
+			err = fmt.Errorf("%s: a special token has the negative id %d", c.where, id)
+		}
+	}
+	return p, err
 }
 
 func (c component) postProcessor() (postProcessor, error) {

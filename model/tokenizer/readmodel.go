@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	sugarme "github.com/sugarme/tokenizer/decoder"
 )
@@ -211,6 +212,9 @@ func (c component) decoder() (decoder, error) {
 			Stop    int    `json:"stop"`
 		}
 		err := c.read(&v, "content", "start", "stop")
+		if err == nil && utf8.RuneCountInString(v.Content) != 1 {
+			err = fmt.Errorf("%s: content %q is not one character", c.where, v.Content)
+		}
 		return stripDecoder{v.Content, v.Start, v.Stop}, err
 	case "Metaspace":
 		v, err := c.metaspaceEntry()

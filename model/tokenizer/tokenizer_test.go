@@ -6,13 +6,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"revela/internal/testdata"
 )
+
+// ownFixture is the folder of a language model among the repository's fixtures, whatever $REVELA_FIXTURES says: the
+// golden ids belong to it.
+func ownFixture(name string) string {
+	return filepath.Join("..", "..", "testdata", "revela", name, "lm")
+}
 
 func tinyLlama(t testing.TB) *Tokenizer {
 	t.Helper()
-	tok, err := Load(filepath.Join(testdata.Fixtures(t), "tiny-llama", "lm"))
+	tok, err := Load(ownFixture("tiny-llama"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,4 +264,28 @@ func (t *Tokenizer) normalizeForTest(text string) string {
 		return text
 	}
 	return t.normalize.normalize(text)
+}
+
+// FuzzParse: a broken tokenizer.json is an error, never a panic, neither when it is loaded nor when it is used.
+func FuzzParse(f *testing.F) {
+	g := readGolden(f)
+	f.Add([]byte(small), []byte(`{"eos_token": "a"}`))
+	for name := range g.Cases {
+		if tok := g.tokenizer(f, name); len(tok.file.Model) < 20000 {
+			f.Add(tok.file.json(), []byte(`{}`))
+		}
+	}
+	f.Fuzz(func(t *testing.T, file, config []byte) {
+		tok, err := Parse("fuzz", file, config)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("the error has more than one line: %q", err)
+			}
+			return
+		}
+		tok.Decode(tok.Encode("The 1st café [SEP] <s>\n▁"), true)
+		if _, err := tok.Files(false); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

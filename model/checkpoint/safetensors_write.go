@@ -16,6 +16,17 @@ import (
 // The bytes are those that Python's safetensors writes: types of the highest rank first, then by name, the header
 // padded with spaces to 8 bytes. Nil metadata stands for {"format": "pt"}, which transformers asks for.
 func WriteSafetensors(path string, tensors []Tensor, metadata map[string]string) error {
+	for _, t := range tensors {
+		if err := checkLength(t); err != nil {
+			return fmt.Errorf("write safetensors %s: %w", path, err)
+		}
+	}
+	return StreamSafetensors(path, tensors, metadata, func(t Tensor) ([]byte, error) { return t.Data, nil })
+}
+
+// StreamSafetensors is WriteSafetensors for tensors whose bytes are made one at a time: Data of tensors is ignored, and
+// read returns the bytes of each in the order of the file. They are not touched any more after the next call of read.
+func StreamSafetensors(path string, tensors []Tensor, metadata map[string]string, read func(Tensor) ([]byte, error)) error {
 	tensors = slices.Clone(tensors)
 	slices.SortFunc(tensors, func(a, b Tensor) int {
 		return cmp.Or(cmp.Compare(b.DType, a.DType), cmp.Compare(a.Name, b.Name))
@@ -32,6 +43,12 @@ func WriteSafetensors(path string, tensors []Tensor, metadata map[string]string)
 			return err
 		}
 		for _, t := range tensors {
+			if t.Data, err = read(t); err != nil {
+				return err
+			}
+			if err := checkLength(t); err != nil {
+				return err
+			}
 			if _, err := w.Write(t.Data); err != nil {
 				return err
 			}
@@ -57,10 +74,11 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 			return nil, fmt.Errorf("tensor %s occurs twice", t.Name)
 		}
 		seen[t.Name] = true
-		if err := checkLength(t); err != nil {
+		size, err := byteSize(t)
+		if err != nil {
 			return nil, err
 		}
-		end := begin + int64(len(t.Data))
+		end := begin + size
 		shape := append([]int64{}, t.Shape...) // a scalar's shape is [], not null
 		if err := writeMember(&b, t.Name, tensorInfo{t.DType.String(), shape, [2]int64{begin, end}}); err != nil {
 			return nil, err
@@ -78,14 +96,24 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return b.Bytes(), nil
 }
 
-func checkLength(t Tensor) error {
+// byteSize returns the bytes that a tensor's type and shape take.
+func byteSize(t Tensor) (int64, error) {
 	if t.DType.Size() == 0 {
-		return fmt.Errorf("tensor %s: unknown dtype %s", t.Name, t.DType)
+		return 0, fmt.Errorf("tensor %s: unknown dtype %s", t.Name, t.DType)
 	}
-	if want, ok := byteLength(t.DType, t.Shape); !ok || want != int64(len(t.Data)) {
-		return fmt.Errorf("tensor %s: shape %v of %s takes %d bytes, found %d", t.Name, t.Shape, t.DType, want, len(t.Data))
+	n, ok := byteLength(t.DType, t.Shape)
+	if !ok {
+		return 0, fmt.Errorf("tensor %s: shape %v of %s has no size", t.Name, t.Shape, t.DType)
 	}
-	return nil
+	return n, nil
+}
+
+func checkLength(t Tensor) error {
+	want, err := byteSize(t)
+	if err == nil && want != int64(len(t.Data)) {
+		err = fmt.Errorf("tensor %s: shape %v of %s takes %d bytes, found %d", t.Name, t.Shape, t.DType, want, len(t.Data))
+	}
+	return err
 }
 
 // writeMember appends `"key":value`, after a comma where one is needed. Unlike json.Marshal it leaves <, > and & as

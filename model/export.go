@@ -1,0 +1,179 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"revela/internal/atomicfile"
+	"revela/model/checkpoint"
+	"revela/model/tokenizer"
+	"revela/torch"
+)
+
+// Export is a network on its way into a folder that transformers and sentence-transformers read. LoRA is merged as the
+// weights are written, a tensor at a time; the network stays as it is.
+type Export struct {
+	Network   Network
+	Config    *checkpoint.Config   // of the checkpoint that Network was read from
+	Tokenizer *tokenizer.Tokenizer // nil for a folder without one
+	DType     checkpoint.DType     // F32, F16 or BF16; F32 where it is zero
+	Base      string               // the checkpoint's name, for the model card
+}
+
+// ExportSentence writes a retriever in the layout of sentence-transformers 5.0, which versions 3 to 6 load. With PoolEOS
+// the tokenizer of the folder ends every text with its end token, as sentence-transformers itself never does.
+// The folder dir appears complete or not at all.
+func ExportSentence(dir string, e Export, c SentenceConfig) error {
+	if e.Tokenizer == nil {
+		return errors.New("export: a sentence-transformers folder needs a tokenizer")
+	}
+	files, err := c.files(e.Network.Width())
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if files["README.md"], err = modelCard(e, c); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return atomicfile.Dir(dir, func(tmp string) error {
+		if c.Normalize {
+			if err := os.Mkdir(filepath.Join(tmp, normalizeDir), 0o755); err != nil {
+				return err
+			}
+		}
+		if err := writeFiles(tmp, files); err != nil {
+			return err
+		}
+		return e.write(tmp, c.Pooling == PoolEOS)
+	})
+}
+
+// ExportTransformers writes config.json, model.safetensors and the tokenizer, the layout of transformers: of a language
+// model with its head, of another network as the bare class. The folder dir appears complete or not at all.
+func ExportTransformers(dir string, e Export) error {
+	return atomicfile.Dir(dir, func(tmp string) error { return e.write(tmp, false) })
+}
+
+// write fills a folder with what transformers reads.
+func (e Export) write(dir string, appendEOS bool) error {
+	if e.DType == 0 {
+		e.DType = checkpoint.F32
+	}
+	if _, ok := dtypeNames[e.DType]; !ok {
+		return fmt.Errorf("weights as %s; F32, F16 or BF16 expected", e.DType)
+	}
+	config, err := e.config()
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{}
+	if e.Tokenizer != nil {
+		if files, err = e.Tokenizer.Files(appendEOS); err != nil {
+			return err
+		}
+	}
+	files["config.json"] = config
+	if err := writeFiles(dir, files); err != nil {
+		return err
+	}
+	return e.writeWeights(filepath.Join(dir, "model.safetensors"))
+}
+
+func writeFiles(dir string, files map[string][]byte) error {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, files[name], 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeWeights writes the merged weights and, as they are, those of BERT's pooler, which transformers would otherwise
+// draw anew with a warning.
+func (e Export) writeWeights(path string) error {
+	values := map[string]func(s *torch.Scope) torch.Tensor{}
+	var tensors []checkpoint.Tensor
+	add := func(name string, shape []int64, value func(s *torch.Scope) torch.Tensor) {
+		values[name] = value
+		tensors = append(tensors, checkpoint.Tensor{Name: name, DType: e.DType, Shape: shape})
+	}
+	for _, w := range weights(e.Network) {
+		add(w.name, w.param.Shape, func(s *torch.Scope) torch.Tensor { return w.value(s, e.Network) })
+	}
+	source, prefix := e.Network.source(), filePrefix(e.Network)
+	for _, name := range source.Names() {
+		if bare := strings.TrimPrefix(name, prefix); ofPooler(bare) {
+			info, _ := source.Info(name)
+			add(bare, info.Shape, func(s *torch.Scope) torch.Tensor { return stored(s, source, name) })
+		}
+	}
+	return checkpoint.StreamSafetensors(path, tensors, nil, func(t checkpoint.Tensor) (data []byte, err error) {
+		s := torch.NewScope()
+		defer s.Close()
+		torch.NoGrad(func() {
+			value := s.To(values[t.Name](s), fileTypes[e.DType])
+			if s.Err() == nil {
+				data, err = value.Bytes()
+			}
+		})
+		return data, errors.Join(s.Err(), err)
+	})
+}
+
+var dtypeNames = map[checkpoint.DType]string{checkpoint.F32: "float32", checkpoint.F16: "float16", checkpoint.BF16: "bfloat16"}
+
+// withHead is the end of a class's name that says what it has on top of the bare network.
+var withHead = regexp.MustCompile(`(LMHeadModel|For[A-Z]\w*)$`)
+
+// config is the checkpoint's config.json with the class and the type of the weights that are written.
+func (e Export) config() ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(e.Config.Raw, &fields); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Config.File, err)
+	}
+	set := func(key string, value any) error {
+		raw, err := json.Marshal(value)
+		fields[key] = raw
+		return err
+	}
+	classes := e.Config.Architectures
+	lm, hasHead := e.Network.(*LanguageModel)
+	if len(classes) > 0 && !hasHead {
+		classes = []string{withHead.ReplaceAllString(classes[0], "Model")}
+	}
+	err := errors.Join(
+		set("dtype", dtypeNames[e.DType]),       // transformers from 4.56 on
+		set("torch_dtype", dtypeNames[e.DType]), // before
+	)
+	if len(classes) > 0 {
+		err = errors.Join(err, set("architectures", classes))
+	}
+	if hasHead {
+		err = errors.Join(err, set("tie_word_embeddings", lm.untiedHead() == nil))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return settingsJSON(fields)
+}
+
+// settingsJSON is a settings file as Python's libraries write it: two spaces, keys of maps sorted.
+func settingsJSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(value)
+	return b.Bytes(), err
+}

@@ -178,3 +178,6 @@ func (b *BERT) Free() {
 	}
 	b.weights.Close()
 }
+
+// source is the open checkpoint.
+func (b *BERT) source() *checkpoint.Weights { return b.weights }

@@ -28,22 +28,22 @@ type Export struct {
 	Base      string               // the checkpoint's name, for the model card
 }
 
-// ExportSentence writes a retriever in the layout of sentence-transformers 5.0, which versions 3 to 6 load. With PoolEOS
-// the tokenizer of the folder ends every text with its end token, as sentence-transformers itself never does.
+// ExportSentence writes a retriever in the layout of sentence-transformers 5.0, which versions 3 to 6 load. With AppendEOS
+// the folder's tokenizer ends every text with EOS, which sentence-transformers does not do by itself.
 // The folder dir appears complete or not at all.
-func ExportSentence(dir string, e Export, c SentenceConfig) error {
+func ExportSentence(dir string, e Export, r RetrieverSettings) error {
 	if e.Tokenizer == nil {
 		return errors.New("export: a sentence-transformers folder needs a tokenizer")
 	}
-	files, err := c.files(e.Network.Width())
+	files, err := r.files(e.Network.Width())
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	if files["README.md"], err = modelCard(e, c); err != nil {
+	if files["README.md"], err = modelCard(e, r); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	return atomicfile.Dir(dir, func(tmp string) error {
-		if c.Normalize {
+		if r.Normalize {
 			if err := os.Mkdir(filepath.Join(tmp, normalizeDir), 0o755); err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func ExportSentence(dir string, e Export, c SentenceConfig) error {
 		if err := writeFiles(tmp, files); err != nil {
 			return err
 		}
-		return e.write(tmp, c.Pooling == PoolEOS)
+		return e.write(tmp, r.AppendEOS)
 	})
 }
 

@@ -55,7 +55,7 @@ func merged(s *torch.Scope, b Network, l *Linear) torch.Tensor {
 // exact returns a parameter in fp32. One that still is what the checkpoint says comes from there, so that a network which
 // computes in bf16 loses nothing.
 func exact(s *torch.Scope, b Network, p *Param) torch.Tensor {
-	if p.Learns || p.changed || s.DType(p.Value) == torch.Float32 {
+	if p.Learns || p.changed || s.DType(p.Value) == torch.Float32 || b.source() == nil {
 		return s.To(s.Detach(p.Value), torch.Float32)
 	}
 	return stored(s, b.source(), p.Name)

@@ -16,6 +16,7 @@ type Param struct {
 	Learns bool
 
 	compute torch.DType
+	changed bool // Value is no longer the checkpoint's, though frozen
 }
 
 // In returns the parameter in the type that the network computes in; gradients pass through to Value.

@@ -14,6 +14,8 @@ type Network interface {
 	Backbone
 	// Free gives all memory back.
 	Free()
+	// source is the checkpoint that the network was read from.
+	source() *checkpoint.Weights
 }
 
 var decoders = map[string]func(c *checkpoint.Config) decoderKind{}

@@ -14,11 +14,8 @@ import (
 
 // SentenceConfig is what the files of sentence-transformers say beside the weights.
 type SentenceConfig struct {
-	Pooling                    Pooling
-	Normalize                  bool
-	MaxSeqLength               int    // tokens of a text, special ones included; 0 where the files do not say
-	QueryPrefix, PassagePrefix string // before every text; prompts "query" and "document" ("passage", "corpus") of the files
-	Similarity                 string // "cosine" or "dot" (also "euclidean", "manhattan"); "cosine" where the files do not say
+	RetrieverSettings        // MaxLength is 0 where the files do not say; AppendEOS is never set
+	Similarity        string // "cosine", "dot", "euclidean" or "manhattan"; "cosine" where the files do not say
 }
 
 // The files of a sentence-transformers folder.
@@ -158,10 +155,10 @@ func (c *SentenceConfig) readTransformer(dir string) error {
 		if s.Has("processing_kwargs") && compact(s, "processing_kwargs") != "{}" {
 			s.Fail("processing_kwargs", "none: revela does not support it")
 		}
-		if s.Read("max_seq_length", &c.MaxSeqLength, expected) && c.MaxSeqLength < 1 {
+		if s.Read("max_seq_length", &c.MaxLength, expected) && c.MaxLength < 1 {
 			s.Fail("max_seq_length", expected)
 		}
-		if s.Err() != nil || c.MaxSeqLength > 0 {
+		if s.Err() != nil || c.MaxLength > 0 {
 			return s.Err()
 		}
 		break
@@ -179,7 +176,7 @@ func (c *SentenceConfig) readTokenizerLength(path string) error {
 	}
 	length := 0.0 // "no limit" is written as 10³⁰
 	if s.Read("model_max_length", &length, "a number") && length >= 1 && length < 1e9 {
-		c.MaxSeqLength = int(length)
+		c.MaxLength = int(length)
 	}
 	return s.Err()
 }

@@ -22,29 +22,29 @@ type poolingFile struct {
 }
 
 // files are the settings of a sentence-transformers folder (version 5.0) for a network of the given width.
-func (c SentenceConfig) files(width int64) (map[string][]byte, error) {
-	if c.Pooling != PoolCLS && c.Pooling != PoolMean && c.Pooling != PoolEOS {
-		return nil, fmt.Errorf("pooling %q found; cls, mean or eos expected", c.Pooling)
+func (r RetrieverSettings) files(width int64) (map[string][]byte, error) {
+	if r.Pooling != PoolCLS && r.Pooling != PoolMean && r.Pooling != PoolEOS {
+		return nil, fmt.Errorf("pooling %q found; cls, mean or eos expected", r.Pooling)
 	}
-	if c.MaxSeqLength < 1 {
-		return nil, fmt.Errorf("greatest length of a text is %d; a positive integer expected", c.MaxSeqLength)
+	if r.MaxLength < 1 {
+		return nil, fmt.Errorf("greatest length of a text is %d; a positive integer expected", r.MaxLength)
 	}
 	const classes = "sentence_transformers.models."
 	modules := []module{{0, "0", "", classes + "Transformer"}, {1, "1", poolingDir, classes + "Pooling"}}
-	if c.Normalize {
+	if r.Normalize {
 		modules = append(modules, module{2, "2", normalizeDir, classes + "Normalize"})
 	}
 	contents := map[string]any{
 		modulesFile: modules,
-		path.Join(poolingDir, "config.json"): poolingFile{Dimension: width, CLS: c.Pooling == PoolCLS,
-			Mean: c.Pooling == PoolMean, Last: c.Pooling == PoolEOS, Prompt: true},
-		transformerFile: map[string]any{"max_seq_length": c.MaxSeqLength, "do_lower_case": false},
+		path.Join(poolingDir, "config.json"): poolingFile{Dimension: width, CLS: r.Pooling == PoolCLS,
+			Mean: r.Pooling == PoolMean, Last: r.Pooling == PoolEOS, Prompt: true},
+		transformerFile: map[string]any{"max_seq_length": r.MaxLength, "do_lower_case": false},
 		modelFile: map[string]any{
 			"model_type":          "SentenceTransformer",
 			"__version__":         map[string]string{"sentence_transformers": "5.0.0"}, // the layout's
-			"prompts":             map[string]string{"query": c.QueryPrefix, "document": c.PassagePrefix},
+			"prompts":             map[string]string{"query": r.QueryPrefix, "document": r.PassagePrefix},
 			"default_prompt_name": nil,
-			"similarity_fn_name":  c.similarity(),
+			"similarity_fn_name":  r.similarity(),
 		},
 	}
 	files := map[string][]byte{}
@@ -58,13 +58,9 @@ func (c SentenceConfig) files(width int64) (map[string][]byte, error) {
 	return files, nil
 }
 
-// similarity is the measure that the folder names: the given one, else the dot product, which of unit vectors is the
-// cosine.
-func (c SentenceConfig) similarity() string {
-	switch {
-	case c.Similarity != "":
-		return c.Similarity
-	case c.Normalize:
+// similarity is the measure that the folder names: the inner product, which of unit vectors is the cosine.
+func (r RetrieverSettings) similarity() string {
+	if r.Normalize {
 		return "cosine"
 	}
 	return "dot"
@@ -77,14 +73,14 @@ var cardText string
 var hubID = regexp.MustCompile(`^[\w-][\w.-]*/[\w-][\w.-]*$`)
 
 // modelCard is README.md.
-func modelCard(e Export, c SentenceConfig) ([]byte, error) {
+func modelCard(e Export, r RetrieverSettings) ([]byte, error) {
 	card, err := template.New("modelcard.md").Parse(cardText)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	err = card.Execute(&b, map[string]any{
-		"Base": e.Base, "OnHub": hubID.MatchString(e.Base), "Width": e.Network.Width(), "Config": c, "Similarity": c.similarity(),
+		"Base": e.Base, "OnHub": hubID.MatchString(e.Base), "Width": e.Network.Width(), "Settings": r, "Similarity": r.similarity(),
 	})
 	return b.Bytes(), err
 }

@@ -42,11 +42,29 @@ func loadDecoder(dir string, c *checkpoint.Config, kind decoderKind, wantHead bo
 	if c.HiddenAct != "silu" {
 		return nil, fmt.Errorf("%s: hidden_act %q found, \"silu\" expected", c.File, c.HiddenAct)
 	}
-	r, err := newRope(c, c.RopeTheta)
+	l, err := newLoader(dir, "embed_tokens.weight", []string{"model."}, o)
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLoader(dir, "embed_tokens.weight", []string{"model."}, o)
+	return buildDecoder(l, c, kind, wantHead)
+}
+
+// RandomLanguageModel draws the parameters of a decoder at random: for benchmarks of sizes whose weights are not at hand.
+func RandomLanguageModel(c *checkpoint.Config, o Options) (*LanguageModel, error) {
+	kind, ok := decoders[c.ModelType]
+	if !ok {
+		return nil, fmt.Errorf("random model: model_type %q is not a decoder", c.ModelType)
+	}
+	d, err := buildDecoder(randomLoader(o), c, kind(c), true)
+	if err != nil {
+		return nil, err
+	}
+	return &LanguageModel{d}, nil
+}
+
+// buildDecoder takes the parameters of a decoder from a loader.
+func buildDecoder(l *loader, c *checkpoint.Config, kind decoderKind, wantHead bool) (*Decoder, error) {
+	r, err := newRope(c, c.RopeTheta)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +228,12 @@ func (d *Decoder) Free() {
 	if d.head != nil && d.head != d.embed {
 		d.head.Free()
 	}
-	d.weights.Close()
+	if d.weights != nil {
+		d.weights.Close()
+	}
 }
+
+// source is the open checkpoint.
+func (d *Decoder) source() *checkpoint.Weights { return d.weights }
 
 func inverseRoot(n int64) float64 { return 1 / math.Sqrt(float64(n)) }

@@ -23,6 +23,13 @@ type loader struct {
 	scope   *torch.Scope
 	used    map[string]bool
 	dir     string
+	draw    bool // no checkpoint: draw the parameters at random
+}
+
+// randomLoader draws parameters instead of reading them: normal with deviation 0.02 as transformers' initialisation, ones
+// for norms. For benchmarks.
+func randomLoader(o Options) *loader {
+	return &loader{options: o, scope: torch.NewScope(), used: map[string]bool{}, draw: true}
 }
 
 // newLoader opens the weights of a folder. The prefix (one of prefixes, or none) is told from the presence of probe.
@@ -43,6 +50,9 @@ func newLoader(dir, probe string, prefixes []string, o Options) (*loader, error)
 
 // has reports whether the checkpoint holds a tensor of this name, prefix and all.
 func (l *loader) has(name string) bool {
+	if l.draw {
+		return false
+	}
 	_, ok := l.weights.Info(name)
 	return ok
 }
@@ -54,6 +64,9 @@ func (l *loader) param(name string, shape ...int64) *Param { return l.exact(l.pr
 func (l *loader) exact(name string, shape ...int64) *Param {
 	if l.scope.Err() != nil {
 		return nil
+	}
+	if l.draw {
+		return l.random(name, shape)
 	}
 	l.used[name] = true
 	t, ok, err := l.weights.Tensor(name)
@@ -68,13 +81,33 @@ func (l *loader) exact(name string, shape ...int64) *Param {
 	if l.scope.Err() != nil {
 		return nil
 	}
-	p := &Param{Name: name, Shape: shape, compute: l.options.Compute}
-	learns := l.options.Learns != nil && l.options.Learns(name)
-	p.Value = l.value(t, learns)
-	if learns && l.scope.Err() == nil {
+	p := &Param{Name: name, Shape: shape, Value: l.value(t, l.learns(name))}
+	return l.ready(p)
+}
+
+func (l *loader) learns(name string) bool { return l.options.Learns != nil && l.options.Learns(name) }
+
+// ready makes a loaded parameter learn where the options say so.
+func (l *loader) ready(p *Param) *Param {
+	p.compute = l.options.Compute
+	if l.learns(p.Name) && l.scope.Err() == nil {
 		l.scope.Fail(p.Learn(true))
 	}
 	return p
+}
+
+func (l *loader) random(name string, shape []int64) *Param {
+	s := torch.NewScope()
+	defer s.Close()
+	x := s.Scale(s.Randn(torch.Float32, shape...), 0.02)
+	if strings.HasSuffix(name, "norm.weight") {
+		x = s.Shift(s.Scale(x, 0), 1)
+	}
+	if !l.learns(name) {
+		x = s.To(x, l.options.Compute)
+	}
+	l.scope.Fail(s.Err())
+	return l.ready(&Param{Name: name, Shape: shape, Value: s.Keep(x)})
 }
 
 var fileTypes = map[checkpoint.DType]torch.DType{
@@ -114,7 +147,7 @@ func (l *loader) value(t checkpoint.Tensor, learns bool) torch.Tensor {
 // finish reports tensors of the checkpoint that nobody asked for, except those that skip names.
 func (l *loader) finish(skip func(name string) bool) error {
 	defer l.scope.Close()
-	if err := l.scope.Err(); err != nil {
+	if err := l.scope.Err(); err != nil || l.draw {
 		return err
 	}
 	for _, name := range l.weights.Names() {

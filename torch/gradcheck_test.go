@@ -124,3 +124,10 @@ func TestGradientOfLinearCrossEntropy(t *testing.T) {
 		return s.LinearCrossEntropy(in[0], in[1], From(s, []int64{0, 3, 10, 5, 5, 2, 9}, 7), 3)
 	})
 }
+
+func TestGradientOfLoRALinear(t *testing.T) {
+	weight := []float64{0.3, -1, 0.5, 2, 0.1, -0.4, 1, 0.7, -0.2, 0.6, 0.9, -1.1}
+	gradCheck(t, [][]int64{{5, 3}, {2, 3}, {4, 2}}, func(s *Scope, in []Tensor) Tensor {
+		return s.LoRALinear(in[0], From(s, weight, 4, 3), in[1], in[2], 0.7)
+	})
+}

@@ -40,6 +40,7 @@ char *revela_attention(void *q, void *k, void *v, void *weights, const int64_t *
 char *revela_rms_norm(void *x, void *weight, double eps, void **out);
 char *revela_rope(void *x, void *cos, void *sin, void **out);
 char *revela_swiglu(void *gate, void *up, void **out);
+char *revela_lora_linear(void *x, void *weight, void *a, void *b, double scale, void **out);
 char *revela_linear_cross_entropy(void *hidden, void *weight, void *labels, int64_t chunk, void **out);
 
 #ifdef __cplusplus

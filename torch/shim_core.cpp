@@ -14,6 +14,14 @@
 using at::Tensor;
 using namespace revela;
 
+// Tensors come and go by the thousand in the same few sizes: keep their pages instead of asking the kernel for zeroed ones
+// each time. 32 MiB is the largest threshold that glibc takes.
+__attribute__((constructor)) static void keep_pages() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
 void revela_enter(int threads) {
   thread_local int current = 0;
   if (threads > 0 && current != threads) {

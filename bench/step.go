@@ -1,0 +1,203 @@
+// Package bench times the training step and the encoder, side by side with the PyTorch peer of the same flags.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"revela/model"
+	"revela/model/checkpoint"
+	"revela/torch"
+	"revela/train"
+)
+
+// shape is a decoder's size: hidden, layers, heads, kv heads, intermediate, vocabulary, as the peer names it.
+type shape struct{ hidden, layers, heads, kvHeads, inner, vocabulary int }
+
+var shapes = map[string]shape{
+	"nano":    {64, 3, 4, 2, 128, 600},
+	"tiny":    {288, 6, 6, 6, 768, 32000},
+	"smol":    {576, 30, 9, 3, 1536, 49152},
+	"qwen":    {896, 24, 14, 2, 4864, 151936},
+	"llama1b": {2048, 16, 32, 8, 8192, 128256},
+}
+
+// Shapes lists the names of the sizes.
+func Shapes() []string {
+	var names []string
+	for name := range shapes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// StepOptions are the flags of the peer `revela_torch.py`.
+type StepOptions struct {
+	Shape     string
+	GroupSize int
+	MaxLen    int // tokens of a text at most; lengths are uniform from ¾ of it
+	Steps     int
+	DType     torch.DType
+	LoRARank  int // 0: full fine-tuning
+	LoRAAlpha float64
+	Tau       float64
+	Recompute bool
+}
+
+// StepResult has the peer's JSON keys.
+type StepResult struct {
+	Losses       []float64 `json:"losses"`
+	Seconds      []float64 `json:"seconds"`
+	MedianStep   float64   `json:"median_step_s"`
+	TokensPerSec float64   `json:"lm_tokens_per_s"`
+	PeakRSS      int64     `json:"peak_rss_mib"`
+}
+
+// Step times training steps of two random decoders of one size on random tokens, as the peer does.
+func Step(ctx context.Context, o StepOptions) (StepResult, error) {
+	run, err := newStepRun(o)
+	if err != nil {
+		return StepResult{}, err
+	}
+	defer run.free()
+	var r StepResult
+	var tokens int64
+	for i := range o.Steps {
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		start := time.Now()
+		result, err := run.stepper.Step(run.batches[i], 1e-4)
+		if err != nil {
+			return r, fmt.Errorf("step %d: %w", i+1, err)
+		}
+		r.Losses, r.Seconds = append(r.Losses, result.Loss), append(r.Seconds, time.Since(start).Seconds())
+		tokens = run.batches[i].LMTexts.Tokens()
+	}
+	r.MedianStep = median(r.Seconds[min(1, len(r.Seconds)-1):])
+	r.TokensPerSec = float64(tokens) / r.MedianStep
+	r.PeakRSS = torch.PeakResidentBytes() >> 20
+	return r, nil
+}
+
+// stepRun is what the steps share.
+type stepRun struct {
+	stepper *train.Stepper
+	batches []*train.Batch
+	models  train.Models
+}
+
+func newStepRun(o StepOptions) (*stepRun, error) {
+	if err := torch.Seed(0); err != nil {
+		return nil, err
+	}
+	retriever, err := randomModel(o, 1)
+	if err != nil {
+		return nil, err
+	}
+	lm, err := randomModel(o, 2)
+	if err != nil {
+		return nil, err
+	}
+	models := train.Models{LM: lm, Retriever: &model.Retriever{Network: retriever.Decoder,
+		RetrieverSettings: model.RetrieverSettings{Pooling: model.PoolEOS, Normalize: true, MaxLength: o.MaxLen}}}
+	objective := &train.Revela{Models: models, Scale: 1, ValueNorm: true, Recompute: o.Recompute,
+		Similarity: model.Similarity{Temperature: o.Tau, ExcludeSelf: true, Normalize: true, Precision: torch.Float32}}
+	stepper, err := train.NewStepper(objective, append(model.AllParams(retriever.Decoder), lm.Params()...))
+	if err != nil {
+		return nil, err
+	}
+	batches, err := randomBatches(o)
+	if err != nil {
+		return nil, err
+	}
+	return &stepRun{models: models, stepper: stepper, batches: batches}, nil
+}
+
+func (r *stepRun) free() {
+	r.stepper.Free()
+	r.models.LM.Free()
+	r.models.Retriever.Free()
+}
+
+// randomModel draws a Llama of the size; its LoRA where a rank is given, else all its parameters, learn.
+func randomModel(o StepOptions, seed uint64) (*model.LanguageModel, error) {
+	size, ok := shapes[o.Shape]
+	if !ok {
+		return nil, fmt.Errorf("shape %q found; one of %v expected", o.Shape, Shapes())
+	}
+	c, err := checkpoint.ParseConfig("shape "+o.Shape, fmt.Appendf(nil, `{"model_type": "llama", "architectures": ["LlamaForCausalLM"],
+		"hidden_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
+		"intermediate_size": %d, "vocab_size": %d, "tie_word_embeddings": true}`,
+		size.hidden, size.layers, size.heads, size.kvHeads, size.inner, size.vocabulary))
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.RandomLanguageModel(c, model.Options{Compute: o.DType, Learns: func(string) bool { return o.LoRARank == 0 }})
+	if err != nil || o.LoRARank == 0 {
+		return m, err
+	}
+	return m, model.AddLoRA(m.Decoder, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha}, seed)
+}
+
+// randomBatches draws queries, passages and chunks for every step, in the peer's order from the peer's generator.
+func randomBatches(o StepOptions) ([]*train.Batch, error) {
+	if err := torch.Seed(1); err != nil {
+		return nil, err
+	}
+	var batches []*train.Batch
+	for range o.Steps {
+		var packed [3]*model.Packed
+		for i := range packed {
+			p, err := randomPacked(o)
+			if err != nil {
+				return nil, err
+			}
+			packed[i] = p
+		}
+		targets, err := model.NextTokens(packed[2], -1)
+		if err != nil {
+			return nil, err
+		}
+		batches = append(batches, &train.Batch{Queries: packed[0], Texts: packed[1], LMQueries: packed[2], LMTexts: packed[2],
+			Targets: targets})
+	}
+	return batches, nil
+}
+
+func randomPacked(o StepOptions) (*model.Packed, error) {
+	s := torch.NewScope()
+	defer s.Close()
+	n, width := int64(o.GroupSize), int64((o.MaxLen+15)/16*16)
+	lengths := s.RandInt(int64(o.MaxLen*3/4), int64(o.MaxLen+1), n)
+	ids := s.RandInt(5, int64(shapes[o.Shape].vocabulary), n, width)
+	if s.Err() != nil {
+		return nil, s.Err()
+	}
+	lens, err := torch.Read[int64](lengths)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := torch.Read[int64](ids)
+	if err != nil {
+		return nil, err
+	}
+	sequences := make([][]int32, n)
+	for i, length := range lens {
+		for _, id := range tokens[int64(i)*width : int64(i)*width+length] {
+			sequences[i] = append(sequences[i], int32(id))
+		}
+	}
+	return model.Pack(sequences), nil
+}
+
+func median(x []float64) float64 {
+	sorted := append([]float64(nil), x...)
+	sort.Float64s(sorted)
+	n := len(sorted)
+	return (sorted[n/2] + sorted[(n-1)/2]) / 2
+}

@@ -35,11 +35,8 @@ func ExportSentence(dir string, e Export, r RetrieverSettings) error {
 	if e.Tokenizer == nil {
 		return errors.New("export: a sentence-transformers folder needs a tokenizer")
 	}
-	files, err := r.files(e.Network.Width())
+	files, err := e.sentenceFiles(r)
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	if files["README.md"], err = modelCard(e, r); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	return atomicfile.Dir(dir, func(tmp string) error {
@@ -48,21 +45,67 @@ func ExportSentence(dir string, e Export, r RetrieverSettings) error {
 				return err
 			}
 		}
-		if err := writeFiles(tmp, files); err != nil {
+		return e.write(tmp, files)
+	})
+}
+
+// sentenceFiles is all but what Export.write adds.
+func (e Export) sentenceFiles(r RetrieverSettings) (map[string][]byte, error) {
+	files, err := r.files(e.Network.Width())
+	if err != nil {
+		return nil, err
+	}
+	if files["README.md"], err = modelCard(e, r); err != nil {
+		return nil, err
+	}
+	tokenizerFiles, err := e.Tokenizer.Files(r.AppendEOS)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, tokenizerFiles)
+	return files, addPadding(files, e.Tokenizer)
+}
+
+// addPadding lets EOS be the padding token of a tokenizer that has none: sentence-transformers pads every batch.
+func addPadding(files map[string][]byte, tok *tokenizer.Tokenizer) error {
+	if _, ok := tok.PAD(); ok {
+		return nil
+	}
+	id, ok := tok.EOS()
+	if !ok {
+		return errors.New("the tokenizer has neither a padding token nor EOS; sentence-transformers needs one to pad with")
+	}
+	token, _ := tok.Token(id)
+	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
+		fields := map[string]any{}
+		if err := json.Unmarshal(files[name], &fields); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fields["pad_token"] = token
+		content, err := settingsJSON(fields)
+		if err != nil {
 			return err
 		}
-		return e.write(tmp, r.AppendEOS)
-	})
+		files[name] = content
+	}
+	return nil
 }
 
 // ExportTransformers writes config.json, model.safetensors and the tokenizer, the layout of transformers: of a language
 // model with its head, of another network as the bare class. The folder dir appears complete or not at all.
 func ExportTransformers(dir string, e Export) error {
-	return atomicfile.Dir(dir, func(tmp string) error { return e.write(tmp, false) })
+	files := map[string][]byte{}
+	if e.Tokenizer != nil {
+		var err error
+		if files, err = e.Tokenizer.Files(false); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+	return atomicfile.Dir(dir, func(tmp string) error { return e.write(tmp, files) })
 }
 
-// write fills a folder with what transformers reads.
-func (e Export) write(dir string, appendEOS bool) error {
+// write fills a folder with the given files, config.json and the weights.
+func (e Export) write(dir string, files map[string][]byte) error {
 	if e.DType == 0 {
 		e.DType = checkpoint.F32
 	}
@@ -72,12 +115,6 @@ func (e Export) write(dir string, appendEOS bool) error {
 	config, err := e.config()
 	if err != nil {
 		return err
-	}
-	files := map[string][]byte{}
-	if e.Tokenizer != nil {
-		if files, err = e.Tokenizer.Files(appendEOS); err != nil {
-			return err
-		}
 	}
 	files["config.json"] = config
 	if err := writeFiles(dir, files); err != nil {
@@ -112,11 +149,9 @@ func (e Export) writeWeights(path string) error {
 		add(w.name, w.param.Shape, func(s *torch.Scope) torch.Tensor { return w.value(s, e.Network) })
 	}
 	source, prefix := e.Network.source(), filePrefix(e.Network)
-	for _, name := range source.Names() {
-		if bare := strings.TrimPrefix(name, prefix); ofPooler(bare) {
-			info, _ := source.Info(name)
-			add(bare, info.Shape, func(s *torch.Scope) torch.Tensor { return stored(s, source, name) })
-		}
+	for _, name := range poolerNames(source, prefix) {
+		info, _ := source.Info(name)
+		add(strings.TrimPrefix(name, prefix), info.Shape, func(s *torch.Scope) torch.Tensor { return stored(s, source, name) })
 	}
 	return checkpoint.StreamSafetensors(path, tensors, nil, func(t checkpoint.Tensor) (data []byte, err error) {
 		s := torch.NewScope()
@@ -129,6 +164,14 @@ func (e Export) writeWeights(path string) error {
 		})
 		return data, errors.Join(s.Err(), err)
 	})
+}
+
+// poolerNames lists the tensors of BERT's pooler in a checkpoint; nil is the checkpoint of a network drawn at random.
+func poolerNames(source *checkpoint.Weights, prefix string) []string {
+	if source == nil {
+		return nil
+	}
+	return slices.DeleteFunc(source.Names(), func(name string) bool { return !ofPooler(strings.TrimPrefix(name, prefix)) })
 }
 
 var dtypeNames = map[checkpoint.DType]string{checkpoint.F32: "float32", checkpoint.F16: "float16", checkpoint.BF16: "bfloat16"}

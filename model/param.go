@@ -17,6 +17,7 @@ type Param struct {
 
 	compute torch.DType
 	changed bool // Value is no longer the checkpoint's, though frozen
+	wide    bool // Value is fp32, though frozen (LoRA, which may be merged later)
 }
 
 // In returns the parameter in the type that the network computes in; gradients pass through to Value.
@@ -24,10 +25,10 @@ func (p *Param) In(s *torch.Scope) torch.Tensor {
 	if p == nil {
 		return torch.Tensor{}
 	}
-	if !p.Learns {
-		return p.Value
+	if p.Learns || p.wide {
+		return s.To(p.Value, p.compute)
 	}
-	return s.To(p.Value, p.compute)
+	return p.Value
 }
 
 // Learn makes the parameter learn from now on, or no longer.

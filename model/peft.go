@@ -32,8 +32,8 @@ func peftKey(b Network, layer, part string) string {
 	return peftPrefix + layer + "." + part
 }
 
-// LoadAdapter reads the PEFT folder dir into b and returns its settings. The parameters learn if learn is set; frozen
-// ones are rounded to the type that the network computes in. Missing, superfluous and misshapen tensors and whatever of
+// LoadAdapter reads the PEFT folder dir into b and returns its settings. The parameters learn if learn is set; they are
+// kept in fp32 either way. Missing, superfluous and misshapen tensors and whatever of
 // PEFT is not supported are errors, after which b is as it was.
 func LoadAdapter(b Network, dir string, learn bool) (LoRAOptions, error) {
 	o, err := readAdapterConfig(b, filepath.Join(dir, peftConfig))
@@ -71,15 +71,14 @@ func dropLoRA(layers []namedLinear) {
 }
 
 func freezeLoRA(layers []namedLinear) error {
-	s := torch.NewScope()
-	defer s.Close()
+	var errs []error
 	for _, l := range layers {
 		for _, p := range []*Param{l.LoRA.A, l.LoRA.B} {
-			s.Fail(p.Learn(false))
-			p.Value = s.Keep(s.To(s.Own(p.Value), p.compute))
+			p.wide = true
+			errs = append(errs, p.Learn(false))
 		}
 	}
-	return s.Err()
+	return errors.Join(errs...)
 }
 
 // adapterFile is an open adapter_model.safetensors; names are kept with and without "model.", since adapters of bare

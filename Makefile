@@ -13,7 +13,7 @@ with_libtorch = eval "$$(./setup-gotch.sh --env)" &&
 JOBS ?= 2
 
 .DEFAULT_GOAL := build
-.PHONY: help setup env build test test-fixtures test-scripts lint check bench clean
+.PHONY: help setup env build test test-fixtures test-scripts lint check bench quickstart quickstart-seeds clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,13 @@ $(TOOLS)/staticcheck:
 
 bench: build ## measure the training step, beside PyTorch's where $PEER_PYTHON has it
 	@scripts/bench.sh
+
+SEED ?= 1
+quickstart: build ## train a real retriever on Go's standard library and measure it (SEED=n; about 10 minutes)
+	@python3 scripts/quickstart.py --seed $(SEED) $(QUICKSTART)
+
+quickstart-seeds: build ## the quick start with seeds 1, 2 and 3, a table of all
+	@python3 scripts/quickstart.py --output runs/quickstart-seeds --seed 1 --seed 2 --seed 3 $(QUICKSTART)
 
 clean: ## remove what the build made; runs and the cache stay
 	rm -rf bin

@@ -21,8 +21,8 @@ func (l *Linear) Forward(s *torch.Scope, x torch.Tensor, train bool) torch.Tenso
 	switch {
 	case l.LoRA == nil:
 		return s.Linear(x, l.Weight.In(s), l.Bias.In(s))
-	case train && l.LoRA.Dropout > 0:
-		return l.dropped(s, x)
+	case train && l.LoRA.Dropout > 0 || l.Weight.Learns:
+		return l.apart(s, x, train)
 	case l.cheaperMerged():
 		delta := s.Scale(s.MatMul(l.LoRA.B.In(s), l.LoRA.A.In(s)), l.LoRA.Scale) // [out, in]
 		return s.Linear(x, s.Add(l.Weight.In(s), delta), l.Bias.In(s))
@@ -34,10 +34,14 @@ func (l *Linear) Forward(s *torch.Scope, x torch.Tensor, train bool) torch.Tenso
 	return y
 }
 
-// dropped is Forward where LoRA reads its input through dropout, and the weight does not.
-func (l *Linear) dropped(s *torch.Scope, x torch.Tensor) torch.Tensor {
+// apart is Forward where LoRA reads its input through dropout, or the weight learns beside it.
+func (l *Linear) apart(s *torch.Scope, x torch.Tensor, train bool) torch.Tensor {
 	y := s.Linear(x, l.Weight.In(s), l.Bias.In(s))
-	low := s.Linear(s.Dropout(x, l.LoRA.Dropout), l.LoRA.A.In(s), torch.Tensor{}) // [T, rank]
+	in := x
+	if train {
+		in = s.Dropout(x, l.LoRA.Dropout)
+	}
+	low := s.Linear(in, l.LoRA.A.In(s), torch.Tensor{}) // [T, rank]
 	return s.Add(y, s.Linear(s.Scale(low, l.LoRA.Scale), l.LoRA.B.In(s), torch.Tensor{}))
 }
 

@@ -58,12 +58,25 @@ func (e Export) sentenceFiles(r RetrieverSettings) (map[string][]byte, error) {
 	if files["README.md"], err = modelCard(e, r); err != nil {
 		return nil, err
 	}
-	tokenizerFiles, err := e.Tokenizer.Files(r.AppendEOS)
+	tokenizerFiles, err := e.tokenizerFiles(r.AppendEOS)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(files, tokenizerFiles)
 	return files, addPadding(files, e.Tokenizer)
+}
+
+// tokenizerFiles are those of the tokenizer. Where the network has no token types they say so, since the class that they
+// name, PreTrainedTokenizerFast, would otherwise pass them to it.
+func (e Export) tokenizerFiles(appendEOS bool) (map[string][]byte, error) {
+	if e.Tokenizer == nil {
+		return map[string][]byte{}, nil
+	}
+	files, err := e.Tokenizer.Files(appendEOS)
+	if err != nil || e.Config.TypeVocabSize > 0 {
+		return files, err
+	}
+	return files, edit(files, "tokenizer_config.json", "model_input_names", []string{"input_ids", "attention_mask"})
 }
 
 // addPadding lets EOS be the padding token of a tokenizer that has none: sentence-transformers pads every batch.
@@ -76,30 +89,32 @@ func addPadding(files map[string][]byte, tok *tokenizer.Tokenizer) error {
 		return errors.New("the tokenizer has neither a padding token nor EOS; sentence-transformers needs one to pad with")
 	}
 	token, _ := tok.Token(id)
-	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
-		fields := map[string]any{}
-		if err := json.Unmarshal(files[name], &fields); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		fields["pad_token"] = token
-		content, err := settingsJSON(fields)
-		if err != nil {
-			return err
-		}
-		files[name] = content
+	return errors.Join(
+		edit(files, "tokenizer_config.json", "pad_token", token),
+		edit(files, "special_tokens_map.json", "pad_token", token))
+}
+
+// edit sets a key of a settings file.
+func edit(files map[string][]byte, name, key string, value any) error {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(files[name], &fields); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return nil
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	fields[key] = raw
+	files[name], err = settingsJSON(fields)
+	return err
 }
 
 // ExportTransformers writes config.json, model.safetensors and the tokenizer, the layout of transformers: of a language
 // model with its head, of another network as the bare class. The folder dir appears complete or not at all.
 func ExportTransformers(dir string, e Export) error {
-	files := map[string][]byte{}
-	if e.Tokenizer != nil {
-		var err error
-		if files, err = e.Tokenizer.Files(false); err != nil {
-			return fmt.Errorf("export: %w", err)
-		}
+	files, err := e.tokenizerFiles(false)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	return atomicfile.Dir(dir, func(tmp string) error { return e.write(tmp, files) })
 }

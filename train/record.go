@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
+
+	"revela/torch"
 )
 
 // record says what a run is: its configuration and the files that it was started from.
@@ -30,12 +33,25 @@ func newRecord(in *inputs, version string) (record, error) {
 	}
 	var b bytes.Buffer
 	b.Write(content)
-	fmt.Fprintf(&b, "\n# Written by revela %s. Inputs, with their SHA-256:\n", version)
+	fmt.Fprintf(&b, "\n# Written by revela %s, gotch %s, libtorch %s (%s). Inputs, with their SHA-256:\n", version, gotchVersion(),
+		torch.Version, torch.CPUCapability())
 	for _, f := range files {
 		fmt.Fprintf(&b, "# %s  %s\n", f.SHA256, f.Path)
 	}
 	sum := sha256.Sum256(b.Bytes())
 	return record{yaml: b.Bytes(), sha256: hex.EncodeToString(sum[:]), inputs: files}, nil
+}
+
+// gotchVersion is that of the module in this build.
+func gotchVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == "github.com/sugarme/gotch" {
+				return module.Version
+			}
+		}
+	}
+	return "unknown"
 }
 
 // hashInputs lists the groups files and the files of the models and adapters, each once.

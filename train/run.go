@@ -107,6 +107,10 @@ func (t *trainer) finish(ctx context.Context, summary *Summary) error {
 			return err
 		}
 	}
+	for _, l := range t.learners[1:] { // their memory may be needed to write the retriever
+		l.free()
+	}
+	t.learners = t.learners[:1]
 	path := t.folder.path(modelDir)
 	if err := t.export(path); err != nil {
 		return fmt.Errorf("write the model: %w", err)

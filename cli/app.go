@@ -17,10 +17,15 @@ import (
 func commands() []command {
 	return []command{
 		prepareCommand(),
+		trainCommand(),
 		evaluateCommand(),
+		encodeCommand(),
+		searchCommand(),
 		scoreCommand(),
+		exportCommand(),
 		downloadCommand(),
 		checkCommand(),
+		benchCommand(),
 		doctorCommand(),
 	}
 }
@@ -34,6 +39,8 @@ type command struct {
 	examples  []string
 	flags     []cli.Flag
 	run       func(*cli.Context) error
+
+	subcommands []command // instead of flags and run
 }
 
 // Run runs the program with os.Args and returns its exit status: see Status.
@@ -60,14 +67,19 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {}, // Run prints and returns the status
 	}
 	for _, c := range commands() {
-		app.Commands = append(app.Commands, c.build())
+		app.Commands = append(app.Commands, c.build("revela"))
 	}
 	return app
 }
 
 // build turns a row of the table into urfave's command; every command takes --set.
-func (c command) build() *cli.Command {
-	usage := "revela " + c.name + " [flags]"
+// parent is what stands before its name.
+func (c command) build(parent string) *cli.Command {
+	name := parent + " " + c.name
+	if len(c.subcommands) > 0 {
+		return c.buildGroup(name)
+	}
+	usage := name + " [flags]"
 	if c.arguments != "" {
 		usage += " " + c.arguments
 	}
@@ -88,6 +100,23 @@ func (c command) build() *cli.Command {
 	}
 }
 
+// buildGroup is build for a command of subcommands.
+func (c command) buildGroup(name string) *cli.Command {
+	group := &cli.Command{
+		Name:            c.name,
+		Usage:           c.summary,
+		UsageText:       name + " COMMAND [flags]",
+		Description:     c.details + "\n\nExample:\n  " + strings.Join(c.examples, "\n  "),
+		HideHelpCommand: true,
+		OnUsageError:    asUsageError,
+		Action:          noSubcommand,
+	}
+	for _, sub := range c.subcommands {
+		group.Subcommands = append(group.Subcommands, sub.build(name))
+	}
+	return group
+}
+
 // checkArguments refuses arguments that nobody would read, and flags behind arguments, which would pass for such.
 func (c command) checkArguments(ctx *cli.Context) error {
 	for _, argument := range ctx.Args().Slice() {
@@ -103,8 +132,15 @@ func (c command) checkArguments(ctx *cli.Context) error {
 
 // noCommand is the action without a known command.
 func noCommand(ctx *cli.Context) error {
+	return unknown(ctx, ctx.App.Commands)
+}
+
+// noSubcommand is the action of a command of subcommands without a known one.
+func noSubcommand(ctx *cli.Context) error { return unknown(ctx, ctx.Command.Subcommands) }
+
+func unknown(ctx *cli.Context, commands []*cli.Command) error {
 	var names []string
-	for _, c := range ctx.App.Commands {
+	for _, c := range commands {
 		names = append(names, c.Name)
 	}
 	found := "no command"

@@ -104,19 +104,32 @@ func TestPrintError(t *testing.T) {
 // Every command says what it is for, gives an example that names it, and takes --set.
 func TestHelp(t *testing.T) {
 	for _, c := range commands() {
-		stdout, stderr, status := run(t, c.name, "--help")
-		if status != 0 || stderr != "" {
-			t.Errorf("%s --help: status %d, %q", c.name, status, stderr)
-		}
-		for _, want := range []string{c.summary, "Example:\n     revela " + c.name, "--set KEY=VALUE"} {
-			if !strings.Contains(stdout, want) {
-				t.Errorf("%s --help does not say %q:\n%s", c.name, want, stdout)
-			}
-		}
+		checkHelp(t, c, nil)
 	}
 	stdout, _, status := run(t, "--help")
 	if status != 0 || !strings.Contains(stdout, statusHelp) {
 		t.Errorf("--help: status %d:\n%s", status, stdout)
+	}
+}
+
+func checkHelp(t *testing.T, c command, parents []string) {
+	t.Helper()
+	path := append(parents, c.name)
+	stdout, stderr, status := run(t, append(path, "--help")...)
+	if status != 0 || stderr != "" {
+		t.Errorf("%v --help: status %d, %q", path, status, stderr)
+	}
+	wanted := []string{c.summary, "Example:\n     revela " + strings.Join(path, " ")}
+	if len(c.subcommands) == 0 {
+		wanted = append(wanted, "--set KEY=VALUE")
+	}
+	for _, want := range wanted {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%v --help does not say %q:\n%s", path, want, stdout)
+		}
+	}
+	for _, sub := range c.subcommands {
+		checkHelp(t, sub, path)
 	}
 }
 

@@ -36,14 +36,20 @@ func commandsPage() string {
 		fmt.Fprintf(&page, "| [`revela %s`](#revela-%s) | %s |\n", c.name, c.name, c.summary)
 	}
 	for _, c := range commands() {
-		writeCommand(&page, c)
+		writeCommand(&page, "revela", c)
 	}
 	return page.String()
 }
 
-func writeCommand(page *strings.Builder, c command) {
-	built := c.build()
-	fmt.Fprintf(page, "\n## revela %s\n\n`%s`\n\n%s\n\n", c.name, built.UsageText, strings.ReplaceAll(c.details, "*", `\*`))
+func writeCommand(page *strings.Builder, parent string, c command) {
+	built := c.build(parent)
+	fmt.Fprintf(page, "\n## %s %s\n\n`%s`\n\n%s\n\n", parent, c.name, built.UsageText, strings.ReplaceAll(c.details, "*", `\*`))
+	if len(c.subcommands) > 0 {
+		for _, sub := range c.subcommands {
+			writeCommand(page, parent+" "+c.name, sub)
+		}
+		return
+	}
 	fmt.Fprintf(page, "```sh\n%s\n```\n\n| flag | meaning |\n|---|---|\n", strings.Join(c.examples, "\n"))
 	for _, f := range built.Flags {
 		placeholder, usage, _ := strings.Cut(cli.FlagStringer(f), "\t")

@@ -83,8 +83,8 @@ func (t *trainer) build() error {
 	again := recompute(t.in.config, models, t.in.compute, learning)
 	t.objective = newObjective(t.in.config, models, again)
 	t.batcher = newBatcher(t.in.config, models)
-	t.log("%d steps over %d groups of %d files; %d parameters learn, in %s; activations are %s", t.plan.steps,
-		t.in.groups.Len(), len(t.in.groups.Files()), learning, t.in.config.Precision,
+	t.log("%d steps, %d groups to read from; %d parameters learn, products in %s; activations are %s", t.plan.steps,
+		t.in.groups.Len(), learning, t.in.config.Precision,
 		map[bool]string{true: "computed again in the backward pass", false: "kept"}[again])
 	return nil
 }

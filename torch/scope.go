@@ -142,12 +142,17 @@ func takeError(op string) error {
 
 var threads atomic.Int32
 
-// SetThreads sets how many threads an operation may use, on whatever OS thread it is called; 0 leaves libtorch's own
-// choice (all cores).
+// SetThreads sets how many threads an operation may use, on whatever OS thread it is called; 0 stands for all cores that
+// this process may use.
 func SetThreads(n int) { threads.Store(int32(n)) }
 
-// Threads returns what SetThreads set.
-func Threads() int { return int(threads.Load()) }
+// Threads returns how many threads an operation may use.
+func Threads() int {
+	if n := int(threads.Load()); n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
+}
 
 // enter gives this OS thread the program's number of threads: libtorch keeps it per thread.
-func enter() { C.revela_enter(C.int(threads.Load())) }
+func enter() { C.revela_enter(C.int(Threads())) }

@@ -7,21 +7,27 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode"
 
 	"revela/evaluate"
 	"revela/model"
+	"revela/model/checkpoint"
 	"revela/torch"
 )
 
 // Encoder encodes texts. It implements [evaluate.Encoder].
 type Encoder struct {
 	Retriever   *model.Retriever
-	Model       string // name, for results
-	MaxLength   int    // tokens of a text; 0: the retriever's
-	BatchTokens int    // tokens of a batch; 0: DefaultBatchTokens
+	Config      *checkpoint.Config // of the network; nil where nobody needs it
+	Model       string             // name, for results
+	Adapter     string             // that was merged into it, for results; "": none
+	MaxLength   int                // tokens of a text; 0: the retriever's
+	BatchTokens int                // tokens of a batch; 0: DefaultBatchTokens
 	Precision   torch.DType
+	StripTexts  bool // drop white space at the end of texts, as the paper's evaluation does
 }
 
 // DefaultBatchTokens is the size of a batch where nothing else is said.
@@ -36,10 +42,17 @@ func (e *Encoder) Name() string { return e.Model }
 // Settings says how texts are encoded, for results.
 func (e *Encoder) Settings() map[string]any {
 	r := e.Retriever
-	return map[string]any{
+	settings := map[string]any{
 		"pooling": string(r.Pooling), "normalize": r.Normalize, "append_eos": r.AppendEOS, "query_prefix": r.QueryPrefix,
 		"passage_prefix": r.PassagePrefix, "max_length": e.maxLength(), "precision": e.Precision.String(),
 	}
+	if e.Adapter != "" {
+		settings["adapter"] = e.Adapter
+	}
+	if e.StripTexts {
+		settings["strip_texts"] = true
+	}
+	return settings
 }
 
 func (e *Encoder) maxLength() int { return cmp.Or(e.MaxLength, e.Retriever.MaxLength) }
@@ -77,12 +90,19 @@ func (e *Encoder) tokenize(texts []string, kind evaluate.Kind) [][]int32 {
 	for range workers() {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(texts)); i = next.Add(1) - 1 {
-				ids[i] = e.Retriever.Tokens(texts[i], as, e.maxLength())
+				ids[i] = e.Retriever.Tokens(e.text(texts[i]), as, e.maxLength())
 			}
 		})
 	}
 	wg.Wait()
 	return ids
+}
+
+func (e *Encoder) text(text string) string {
+	if e.StripTexts {
+		return strings.TrimRightFunc(text, unicode.IsSpace)
+	}
+	return text
 }
 
 // batch encodes the texts of the given indices into their rows of out.

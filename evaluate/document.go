@@ -18,6 +18,9 @@ import (
 // Document is a document or, without a title, a query.
 type Document struct {
 	ID, Title, Text string
+	// Where a document of source code stands, as revela prepare notes it; empty and 0 where the file does not say.
+	File, Name string
+	Line       int
 }
 
 // FullText returns what is encoded: title and text joined by a blank, as mteb and BEIR do.
@@ -31,8 +34,8 @@ func (d Document) FullText() string {
 // maxLine bounds the memory that one line of a file can take.
 const maxLine = 64 << 20
 
-// EachDocument reads JSON Lines with the keys _id, text and, optionally, title (others are ignored), plain or
-// compressed (.gz, .zst), and calls visit for every one with its line number. One line is held in memory at a
+// EachDocument reads JSON Lines with the keys _id, text and, optionally, title, file, line and name (others are ignored,
+// and so are values of the last three that are of other types than prepare writes), plain or compressed (.gz, .zst), and calls visit for every one with its line number. One line is held in memory at a
 // time. Errors, visit's as well, name file and line.
 func EachDocument(path string, visit func(line int, d Document) error) error {
 	r, err := openText(path)
@@ -86,6 +89,9 @@ func parseDocument(line []byte) (Document, error) {
 		ID    *string `json:"_id"`
 		Title *string `json:"title"`
 		Text  *string `json:"text"`
+		File  any     `json:"file"`
+		Name  any     `json:"name"`
+		Line  any     `json:"line"`
 	}
 	if err := json.Unmarshal(line, &fields); err != nil {
 		return Document{}, describeJSONError(err)
@@ -101,6 +107,11 @@ func parseDocument(line []byte) (Document, error) {
 	d := Document{ID: *fields.ID, Text: *fields.Text}
 	if fields.Title != nil {
 		d.Title = *fields.Title
+	}
+	d.File, _ = fields.File.(string)
+	d.Name, _ = fields.Name.(string)
+	if at, ok := fields.Line.(float64); ok {
+		d.Line = int(at)
 	}
 	return d, nil
 }

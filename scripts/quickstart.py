@@ -64,13 +64,19 @@ class Run:
             self.revela("elsewhere", "evaluate", "--model", model, "--collection", collection, "--output", folder, *arguments)
             self.elsewhere.setdefault(name, {})[collection.name] = read_score(folder, collection.name)
 
-    def everything(self):
+    def everything(self, earlier=None):
+        """Runs all stages. What does not depend on the seed is taken from an earlier run where there is one."""
         shutil.rmtree(self.output, ignore_errors=True)
         data, pairs = self.output / "data", self.output / "data-infonce"
         self.prepare("configs/quickstart.yaml", data)
         self.prepare("configs/quickstart-infonce.yaml", pairs)
-        self.evaluate("bm25", "bm25:code")
-        self.evaluate("before", MINILM)
+        for name, model in (("bm25", "bm25:code"), ("before", MINILM)):
+            if earlier is None:
+                self.evaluate(name, model)
+                continue
+            self.scores[name] = earlier.scores[name]
+            if name in earlier.elsewhere:
+                self.elsewhere[name] = earlier.elsewhere[name]
         self.evaluate("after", str(self.train("revela", "configs/quickstart.yaml", data)))
         if not self.options.skip_infonce:
             self.evaluate("infonce", str(self.train("infonce", "configs/quickstart-infonce.yaml", pairs)))
@@ -152,7 +158,7 @@ def main():
     runs = []
     for i, seed in enumerate(seeds):
         runs.append(Run(options, seed, options.output if len(seeds) == 1 else options.output / f"seed-{seed}"))
-        runs[-1].everything()
+        runs[-1].everything(runs[0] if i > 0 else None)
         options.paper = False  # one seed is enough
     if len(runs) > 1:
         report_seeds(runs)

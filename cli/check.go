@@ -11,6 +11,7 @@ import (
 
 	"revela/config"
 	"revela/data"
+	"revela/model"
 	"revela/model/checkpoint"
 )
 
@@ -41,6 +42,7 @@ type checked struct {
 
 type checkedModel struct {
 	Checkpoint   string `json:"checkpoint"`
+	Adapter      string `json:"adapter,omitempty"`
 	Folder       string `json:"folder"`
 	Architecture string `json:"architecture"`
 	Parameters   int64  `json:"parameters"`
@@ -90,14 +92,14 @@ func (r *checked) checkModels(ctx *cli.Context, c *config.Config) (err error) {
 	p := newProgress(ctx.App.ErrWriter, size)
 	defer p.finish()
 	resolver := &checkpoint.Resolver{Progress: p.report}
-	r.Retriever = &checkedModel{Checkpoint: c.Retriever.Checkpoint}
+	r.Retriever = &checkedModel{Checkpoint: c.Retriever.Checkpoint, Adapter: c.Retriever.Adapter}
 	err = r.Retriever.check(ctx, resolver, c, "retriever", c.Retriever.Revision, func(n network) (learning, tokens int64) {
 		return n.learning(c.Retriever.Freeze, c.Retriever.LoRA), retrieverTokens(c)
 	})
 	if c.Objective.Name == "infonce" {
 		return err
 	}
-	r.LM = &checkedModel{Checkpoint: c.LM.Checkpoint}
+	r.LM = &checkedModel{Checkpoint: c.LM.Checkpoint, Adapter: c.LM.Adapter}
 	return errors.Join(err, r.LM.check(ctx, resolver, c, "lm", c.LM.Revision, func(n network) (learning, tokens int64) {
 		return n.learning(c.LM.Freeze, c.LM.LoRA), lmTokens(c)
 	}))
@@ -107,22 +109,35 @@ func (r *checked) checkModels(ctx *cli.Context, c *config.Config) (err error) {
 func (m *checkedModel) check(ctx *cli.Context, resolver *checkpoint.Resolver, c *config.Config, section, revision string,
 	use func(network) (learning, tokens int64)) error {
 	key := section + ".checkpoint"
-	folder, err := resolver.Resolve(ctx.Context, m.Checkpoint, revision)
+	n, err := m.find(ctx, resolver, revision, section == "lm")
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", c.At(key), key, err)
 	}
-	shape, err := checkpoint.ReadConfig(folder)
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", c.At(key), key, err)
-	}
-	n, err := newNetwork(shape, section == "lm")
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", c.At(key), key, err)
+	if m.Adapter != "" {
+		if _, err := resolver.Resolve(ctx.Context, m.Adapter, ""); err != nil {
+			return fmt.Errorf("%s: %s.adapter: %w", c.At(section+".adapter"), section, err)
+		}
 	}
 	learning, tokens := use(n)
-	m.Folder, m.Architecture = folder, cmp.Or(strings.Join(shape.Architectures, ", "), shape.ModelType)
 	m.Parameters, m.Learning, m.Memory = n.parameters(), learning, n.estimate(c, learning, tokens)
 	return nil
+}
+
+// find resolves a checkpoint and reads its shape and its tokenizer.
+func (m *checkedModel) find(ctx *cli.Context, resolver *checkpoint.Resolver, revision string, withHead bool) (n network, err error) {
+	if m.Folder, err = resolver.Resolve(ctx.Context, m.Checkpoint, revision); err != nil {
+		return n, err
+	}
+	shape, err := checkpoint.ReadConfig(m.Folder)
+	if err != nil {
+		return n, err
+	}
+	m.Architecture = cmp.Or(strings.Join(shape.Architectures, ", "), shape.ModelType)
+	if n, err = newNetwork(shape, withHead); err != nil {
+		return n, err
+	}
+	_, err = model.LoadTokenizer(m.Folder)
+	return n, err
 }
 
 func (r *checked) checkGroups(c *config.Config) error {

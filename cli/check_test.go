@@ -18,8 +18,8 @@ func checkFiles(t *testing.T, more string) (dir, file string) {
 	write(t, filepath.Join(dir, "groups.jsonl"), `["one text", "another"]`+"\n"+`{"query": ["q"], "text": ["a", "b"]}`+"\n")
 	tinyCollection(t, dir)
 	file = filepath.Join(dir, "run.yaml")
-	write(t, file, fmt.Sprintf("retriever: {checkpoint: %[1]s/qwen2}\nlm: {checkpoint: %[1]s/llama, lora: {rank: 4}}\n%[2]s",
-		filepath.Join(testdata.Fixtures(t), "backbones"), strings.ReplaceAll(more, "DIR", dir)))
+	write(t, file, fmt.Sprintf("retriever: {checkpoint: %[1]s/tiny-qwen2/retriever}\nlm: {checkpoint: %[1]s/tiny-llama/lm, lora: {rank: 4}}\n%[2]s",
+		testdata.Fixtures(t), strings.ReplaceAll(more, "DIR", dir)))
 	return dir, file
 }
 

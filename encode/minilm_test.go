@@ -24,7 +24,9 @@ func openMiniLM(t *testing.T, batchTokens int) *Encoder {
 	return openModel(t, OpenOptions{Model: miniLM, BatchTokens: batchTokens})
 }
 
-func minilmFile(t *testing.T, name string) string { return filepath.Join("..", "testdata", "minilm", name) }
+func minilmFile(t *testing.T, name string) string {
+	return filepath.Join("..", "testdata", "minilm", name)
+}
 
 func readMiniLM(t *testing.T, name string, into any) {
 	t.Helper()

@@ -70,7 +70,7 @@ func runExport(ctx *cli.Context) error {
 	if ctx.Bool("json") {
 		return printJSON(ctx, result)
 	}
-	fmt.Fprintf(ctx.App.Writer, "%s: the retriever in %s's layout\n", result.Output, result.Format)
+	fmt.Fprintf(ctx.App.Writer, "%s: the retriever in the layout of %s\n", result.Output, result.Format)
 	return nil
 }
 

@@ -46,10 +46,26 @@ func (t *Batcher) Batch(g data.Group) (*Batch, error) {
 	b.Texts = model.Pack(each(g.Texts, func(text string) []int32 {
 		return t.Models.Retriever.Tokens(text, model.Passage, t.Lengths.RetrieverText)
 	}))
+	if err := noneEmpty(g, "query", b.Queries); err != nil {
+		return nil, err
+	}
+	if err := noneEmpty(g, "text", b.Texts); err != nil {
+		return nil, err
+	}
 	if t.Models.LM == nil {
 		return b, nil
 	}
 	return b, t.languageModel(b, g)
+}
+
+// noneEmpty refuses texts without a token, as a tokenizer without special tokens makes of white space.
+func noneEmpty(g data.Group, what string, p *model.Packed) error {
+	for i, n := range p.Lens {
+		if n == 0 {
+			return fmt.Errorf("%s:%d: %s %d of the group has no token", g.File, g.Line, what, i+1)
+		}
+	}
+	return nil
 }
 
 // languageModel adds what the language model reads: texts raw, special tokens as its tokenizer adds them, no EOS.
@@ -60,10 +76,8 @@ func (t *Batcher) languageModel(b *Batch, g data.Group) error {
 	if b.OwnQueries {
 		b.LMQueries = model.Pack(each(g.Queries, func(text string) []int32 { return tok.EncodeMax(text, t.Lengths.LMQuery) }))
 	}
-	for i, n := range b.LMTexts.Lens {
-		if n == 0 {
-			return fmt.Errorf("%s:%d: text %d of the group has no token", g.File, g.Line, i+1)
-		}
+	if err := noneEmpty(g, "text", b.LMTexts); err != nil {
+		return err
 	}
 	var err error
 	if b.Targets, err = model.NextTokens(b.LMQueries, padding(tok)); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"revela/data"
 	"revela/internal/fixture"
 	"revela/model"
 	"revela/torch"
@@ -209,6 +210,27 @@ func TestClip(t *testing.T) {
 			if d := fixture.Difference(t, fixture.Values(t, g), c.want[i]); d > 1e-6 {
 				t.Errorf("%s: %v, want %v", name, fixture.Values(t, g), c.want[i])
 			}
+		}
+	}
+}
+
+// A text of which the retriever would read nothing is an error with its place.
+func TestFixtureNoToken(t *testing.T) {
+	tok, err := model.LoadTokenizer(fixture.Path(t, "tiny-qwen2", "retriever"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Batcher{Models: Models{Retriever: &model.Retriever{Tokenizer: tok}}, Lengths: Lengths{RetrieverQuery: 9, RetrieverText: 9}}
+	for _, test := range []struct {
+		group data.Group
+		want  string
+	}{
+		{data.Group{Queries: []string{"a"}, Texts: []string{"b", ""}}, "groups.jsonl:3: text 2 of the group has no token"},
+		{data.Group{Queries: []string{""}, Texts: []string{"b", "c"}}, "groups.jsonl:3: query 1 of the group has no token"},
+	} {
+		test.group.File, test.group.Line = "groups.jsonl", 3
+		if _, err := b.Batch(test.group); err == nil || err.Error() != test.want {
+			t.Errorf("got %v, want %s", err, test.want)
 		}
 	}
 }

@@ -136,14 +136,40 @@ func checkHelp(t *testing.T, c command, parents []string) {
 // The examples of the help are command lines that the flag parser takes.
 func TestExamplesParse(t *testing.T) {
 	for _, c := range commands() {
-		for _, example := range c.examples {
+		for _, example := range append(c.examples, examplesOf(c.subcommands)...) {
 			app := newApp(&bytes.Buffer{}, &bytes.Buffer{})
-			app.Command(c.name).Action = func(ctx *cli.Context) error { return c.checkArguments(ctx) }
-			if err := app.Run(shellWords(example)); err != nil {
-				t.Errorf("%s: %v", example, err)
+			ran := onlyParse(app.Command(c.name), c)
+			if err := app.Run(shellWords(example)); err != nil || !*ran {
+				t.Errorf("%s: parsed is %v, %v", example, *ran, err)
 			}
 		}
 	}
+}
+
+func examplesOf(commands []command) []string {
+	var examples []string
+	for _, c := range commands {
+		examples = append(examples, c.examples...)
+	}
+	return examples
+}
+
+// onlyParse keeps a command and its subcommands from doing anything; the result says whether one was reached.
+func onlyParse(built *cli.Command, c command) *bool {
+	ran := new(bool)
+	parse := func(c command) cli.ActionFunc {
+		return func(ctx *cli.Context) error {
+			*ran = true
+			return c.checkArguments(ctx)
+		}
+	}
+	if len(c.subcommands) == 0 {
+		built.Action = parse(c)
+	}
+	for i, sub := range c.subcommands {
+		built.Subcommands[i].Action = parse(sub)
+	}
+	return ran
 }
 
 // shellWords splits a command line at blanks, outside of double quotes.

@@ -30,6 +30,7 @@ type progress struct {
 	stage       string
 	started     time.Time
 	shown       time.Time // when the last line was written
+	before      int64     // done by an earlier process
 	done, total int64
 }
 
@@ -41,7 +42,10 @@ func newProgress(w io.Writer, amount func(int64) string) *progress {
 
 // report says that done of total is done in a stage; total is 0 where it is not known. A new name of the
 // stage, or less done than before, ends the one before.
-func (p *progress) report(stage string, done, total int64) {
+func (p *progress) report(stage string, done, total int64) { p.reportAfter(stage, 0, done, total) }
+
+// reportAfter is report for a stage of which an earlier process did a part, before: it took no time here.
+func (p *progress) reportAfter(stage string, before, done, total int64) {
 	if p == nil {
 		return
 	}
@@ -51,7 +55,7 @@ func (p *progress) report(stage string, done, total int64) {
 		p.end()
 		p.stage, p.started, p.shown = stage, p.now(), p.now()
 	}
-	p.done, p.total = done, total
+	p.before, p.done, p.total = before, done, total
 	pause := logPause
 	if p.terminal {
 		pause = terminalPause
@@ -93,7 +97,7 @@ func (p *progress) end() {
 	}
 	p.clear()
 	if took := p.now().Sub(p.started); took >= notableWork {
-		fmt.Fprintf(p.w, "%s: %s in %s%s\n", p.stage, p.amount(p.done), clock(took), p.rate(took))
+		fmt.Fprintf(p.w, "%s: %s in %s%s\n", p.stage, p.amount(p.done-p.before), clock(took), p.rate(took))
 	}
 	p.started = time.Time{}
 }
@@ -105,15 +109,15 @@ func (p *progress) line() string {
 		return fmt.Sprintf("%s: %s%s", p.stage, p.amount(p.done), p.rate(took))
 	}
 	line := fmt.Sprintf("%s: %s of %s, %d %%%s", p.stage, p.amount(p.done), p.amount(p.total), 100*p.done/p.total, p.rate(took))
-	if p.done > 0 && p.done < p.total {
-		left := time.Duration(float64(took) / float64(p.done) * float64(p.total-p.done))
+	if p.done > p.before && p.done < p.total {
+		left := time.Duration(float64(took) / float64(p.done-p.before) * float64(p.total-p.done))
 		line += ", " + clock(left) + " left"
 	}
 	return line
 }
 
 func (p *progress) rate(took time.Duration) string {
-	perSecond := int64(float64(p.done) / max(took.Seconds(), 1e-3))
+	perSecond := int64(float64(p.done-p.before) / max(took.Seconds(), 1e-3))
 	if perSecond < 1 {
 		return "" // nothing yet, or too slow for whole numbers
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"revela/train"
 )
 
 // newTestProgress has a clock that the test sets.
@@ -75,5 +77,19 @@ func TestFormats(t *testing.T) {
 		if got := clock(d); got != want {
 			t.Errorf("clock(%v) = %s, want %s", d, got, want)
 		}
+	}
+}
+
+// Steps before a resume count for what is done and to do, not for the rate.
+func TestProgressAfterResume(t *testing.T) {
+	p, out, now := newTestProgress(false)
+	step := countSteps(p)
+	step(train.Metrics{Step: 101}, 200)
+	*now = now.Add(10 * time.Second)
+	step(train.Metrics{Step: 120}, 200)
+	p.finish()
+	want := "steps: 120 of 200, 60 %, 2/s, 0:40 left\nsteps: 20 in 0:10, 2/s\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}
 }

@@ -40,7 +40,7 @@ func runTrain(ctx *cli.Context) error {
 	downloads, texts := newProgress(ctx.App.ErrWriter, size), newProgress(ctx.App.ErrWriter, count)
 	summary, err := train.Run(ctx.Context, c, train.RunOptions{
 		Version: Version(), Progress: downloads.report, Evaluating: texts.count,
-		Step: func(m train.Metrics, steps int) { texts.count("steps", m.Step, steps) },
+		Step: countSteps(texts),
 		Log: func(line string) {
 			downloads.finish()
 			texts.note(line)
@@ -56,6 +56,17 @@ func runTrain(ctx *cli.Context) error {
 	}
 	printTrained(ctx, summary)
 	return nil
+}
+
+// countSteps reports steps; those before the first that it hears of were another process's.
+func countSteps(p *progress) func(m train.Metrics, steps int) {
+	before := -1
+	return func(m train.Metrics, steps int) {
+		if before < 0 {
+			before = m.Step - 1
+		}
+		p.reportAfter("steps", int64(before), int64(m.Step), int64(steps))
+	}
 }
 
 func printTrained(ctx *cli.Context, s train.Summary) {

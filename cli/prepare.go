@@ -28,8 +28,8 @@ func prepareCommand() command {
 			&cli.StringSliceFlag{Name: "input", Usage: "file, folder or glob, a `PATH`; may be repeated"},
 			&cli.StringFlag{Name: "output", Usage: "groups `FILE` to write: .jsonl, .jsonl.gz or .jsonl.zst"},
 			&cli.StringFlag{Name: "unit", Usage: "what a chunk is, `U`: sentences or functions"},
-			&cli.StringFlag{Name: "group-by", Usage: "which chunks come together, `G`: document, folder, package or random"},
-			&cli.StringFlag{Name: "queries", Usage: "where queries come from, `Q`: none, comments, titles or chunks"},
+			&cli.StringFlag{Name: "group-by", Usage: "which chunks come together, `G`: document, bm25, folder, package or random"},
+			&cli.StringFlag{Name: "queries", Usage: "where queries come from, `Q`: none, comments, headings, titles or chunks"},
 			&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` kept out as a collection"},
 			&cli.StringFlag{Name: "holdout-by", Usage: "what is kept out whole, `H`: document, folder or package"},
 			jsonFlag(),
@@ -88,6 +88,7 @@ func printPrepared(w io.Writer, s prepare.Summary) {
 		why string
 	}{
 		{s.Broken, "broken records"},
+		{s.NotMarkdown, "documents that are not Markdown"},
 		{s.Short, "functions too short"},
 		{s.Duplicates, "duplicates"},
 		{s.Unpaired, "chunks without a query"},

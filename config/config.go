@@ -48,9 +48,9 @@ type Prepare struct {
 	Output string `yaml:"output"`
 	// What one chunk is. `tokens` and `sections` are not available yet.
 	Unit string `yaml:"unit" is:"sentences|tokens|sections|functions"`
-	// Where groups get queries of their own from; `none` makes groups of texts alone, `chunks` too, with comment and code as two texts of a group (the paper's own layout). `headings` are not available yet.
+	// Where groups get queries of their own from; `none` makes groups of texts alone, `chunks` too, with comment and code as two texts of a group (the paper's own layout). `headings` are those of Markdown; one of a single word follows the document's title, and the start of its section is the text.
 	Queries string `yaml:"queries" is:"none|comments|headings|titles|chunks"`
-	// Which chunks come together in a group. `bm25` is not available yet.
+	// Which chunks come together in a group. `bm25`: a chunk with those nearest to it, each used once; all chunks are held in memory, and time grows with the square of their number.
 	GroupBy string `yaml:"group_by" is:"document|bm25|folder|package|random"`
 	// Chunks (with queries: pairs) in a group.
 	GroupSize int `yaml:"group_size" is:"[2,)"`

@@ -21,6 +21,8 @@ type document struct {
 	folder          string
 	file            string
 	line            int
+	markdown        bool
+	ownFile         bool // the document is the whole file
 }
 
 // units cuts a document into chunks of whole sentences; with titles, into the pair of its title and first chunk.
@@ -68,8 +70,8 @@ func readText(f file) (document, error) {
 	if err := checkLines(f.path, content); err != nil {
 		return document{}, broken(err)
 	}
-	d := document{id: idOf(f.relative), text: string(content), folder: path.Dir(f.relative), file: f.path, line: 1}
-	if strings.HasSuffix(f.path, ".md") || strings.HasSuffix(f.path, ".markdown") {
+	d := document{id: idOf(f.relative), text: string(content), folder: path.Dir(f.relative), file: f.path, line: 1, markdown: isMarkdown(f.path), ownFile: true}
+	if d.markdown {
 		first, _, _ := strings.Cut(strings.TrimSpace(d.text), "\n")
 		if title, found := strings.CutPrefix(first, "# "); found {
 			d.title = strings.TrimSpace(title)
@@ -100,7 +102,7 @@ func readRecord(f file, line jsonl.Line) (document, error) {
 		d.id = idOf(fmt.Sprintf("%s:%d", f.relative, line.Number))
 		return d, nil
 	}
-	d.id = idOf(*record.ID)
+	d.id, d.markdown = idOf(*record.ID), isMarkdown(*record.ID)
 	if folder := path.Dir(d.id); folder != "." {
 		d.folder = folder
 	}

@@ -16,15 +16,18 @@ type grouper interface {
 	flush(emit func([]unit) error) error
 }
 
-func newGrouper(opt Options) grouper {
+func newGrouper(opt Options) (grouper, error) {
 	size := opt.GroupSize
 	if opt.Queries == Chunks {
 		size /= 2 // a unit gives two texts
 	}
-	if opt.GroupBy == ByDocument {
-		return &interleaver{size: size}
+	switch opt.GroupBy {
+	case ByDocument:
+		return &interleaver{size: size}, nil
+	case BM25:
+		return newNeighbours(opt, size)
 	}
-	return &collector{by: opt.GroupBy, size: size, seed: uint64(opt.Seed), units: map[string][]unit{}}
+	return &collector{by: opt.GroupBy, size: size, seed: uint64(opt.Seed), units: map[string][]unit{}}, nil
 }
 
 // interleaver is the paper's grouping: the chunks d11, d21, …, dn1, d12, … of a few documents in a row,

@@ -1,11 +1,12 @@
 // Package prepare makes training groups from documents: documents → units (chunks of sentences, functions)
 // → groups of neighbours, and beside them a held-out collection in BEIR layout, cut from the same corpus,
-// whose queries are the comments or titles that the corpus already pairs with its texts.
+// whose queries are the comments, headings or titles that the corpus already pairs with its texts.
 //
 // The result is a pure function of the inputs and the options. Inputs are streamed, twice or three times
 // where something is held out and the texts exceed 256 MB. In memory are the held-out part, 16 bytes for each
 // unit (to find duplicates), 8 for each line where packages or folders are held out (to find near copies),
-// and where grouping needs all units at once (by folder, by package, at random) the units themselves.
+// and where grouping needs all units at once (by folder, by package, at random, by BM25) the units themselves; BM25's
+// index adds at most 20 bytes for each distinct term of each unit.
 package prepare
 
 import (
@@ -23,6 +24,7 @@ const (
 
 	NoQueries = "none"     // groups of texts alone
 	Comments  = "comments" // the doc comment is the query, the code the text
+	Headings  = "headings" // the heading is the query, the start of its section of a Markdown document the text
 	Titles    = "titles"   // the document's title is the query, its first chunk the text
 	Chunks    = "chunks"   // as comments, but comment and code are two texts of one group: the paper's own layout
 
@@ -30,6 +32,7 @@ const (
 	ByFolder   = "folder"
 	ByPackage  = "package"
 	AtRandom   = "random"
+	BM25       = "bm25" // a chunk and those nearest to it by BM25
 )
 
 // Options says what is prepared and how.
@@ -38,8 +41,8 @@ type Options struct {
 	Input     []string
 	Output    string  // the groups file; .gz and .zst compress it
 	Unit      string  // Sentences | Functions
-	Queries   string  // NoQueries | Comments | Titles | Chunks
-	GroupBy   string  // ByDocument | ByFolder | ByPackage | AtRandom
+	Queries   string  // NoQueries | Comments | Headings | Titles | Chunks
+	GroupBy   string  // ByDocument | BM25 | ByFolder | ByPackage | AtRandom
 	GroupSize int     // texts of a line; of a line with queries, pairs
 	Holdout   float64 // share kept out as a collection, the folder "holdout" beside the groups
 	Tuning    float64 // further share kept out for choosing settings, the folder "tuning"
@@ -49,13 +52,13 @@ type Options struct {
 }
 
 // later names values of the contract that another issue brings.
-var later = map[string]bool{"tokens": true, "sections": true, "headings": true, "bm25": true}
+var later = map[string]bool{"tokens": true, "sections": true}
 
 func (o Options) validate() error {
 	return errors.Join(
 		oneOf("unit", o.Unit, Sentences, Functions),
-		oneOf("queries", o.Queries, NoQueries, Comments, Titles, Chunks),
-		oneOf("group_by", o.GroupBy, ByDocument, ByFolder, ByPackage, AtRandom),
+		oneOf("queries", o.Queries, NoQueries, Comments, Headings, Titles, Chunks),
+		oneOf("group_by", o.GroupBy, ByDocument, BM25, ByFolder, ByPackage, AtRandom),
 		oneOf("holdout_by", o.HoldoutBy, ByDocument, ByFolder, ByPackage),
 		o.validateNumbers(),
 		o.validateUnit(),
@@ -84,24 +87,35 @@ func (o Options) validateNumbers() error {
 // validateUnit refuses options that the unit cannot serve.
 func (o Options) validateUnit() error {
 	var all []error
-	if o.Unit == Functions && o.Queries == Titles {
-		all = append(all, errors.New("prepare.queries: titles, expected none, comments or chunks with unit: functions"))
+	if o.Unit == Functions && (o.Queries == Titles || o.Queries == Headings) {
+		all = append(all, fmt.Errorf("prepare.queries: %s, expected none, comments or chunks with unit: functions", o.Queries))
 	}
 	if o.Unit == Sentences {
 		if o.Queries == Comments || o.Queries == Chunks {
-			all = append(all, fmt.Errorf("prepare.queries: %s, expected none or titles with unit: sentences", o.Queries))
+			all = append(all, fmt.Errorf("prepare.queries: %s, expected none, headings or titles with unit: sentences", o.Queries))
 		}
 		if o.GroupBy == ByPackage {
-			all = append(all, errors.New("prepare.group_by: package, expected document, folder or random with unit: sentences"))
+			all = append(all, errors.New("prepare.group_by: package, expected document, bm25, folder or random with unit: sentences"))
 		}
 		if o.HoldoutBy == ByPackage {
 			all = append(all, errors.New("prepare.holdout_by: package, expected document or folder with unit: sentences"))
 		}
 		if o.Queries == NoQueries && o.Holdout+o.Tuning > 0 {
-			all = append(all, errors.New("prepare.holdout: a collection needs queries, expected queries: titles with unit: sentences"))
+			all = append(all, errors.New("prepare.holdout: a collection needs queries, expected queries: headings or titles with unit: sentences"))
 		}
 	}
 	return errors.Join(all...)
+}
+
+// minQueryWords is how many words a query of a held-out collection has.
+func (o Options) minQueryWords() int {
+	switch o.Queries {
+	case Headings:
+		return minHeadingWords
+	case Titles:
+		return minTitleWords
+	}
+	return minCommentWords
 }
 
 func oneOf(key, value string, allowed ...string) error {

@@ -22,23 +22,24 @@ type Event struct {
 
 // Summary counts what was made of the inputs.
 type Summary struct {
-	Files      int            `json:"files"`
-	Skipped    map[string]int `json:"skipped,omitempty"` // files in folders that are not read, by extension
-	Documents  int            `json:"documents"`
-	Broken     int            `json:"broken"` // records passed over
-	Short      int            `json:"short"`  // functions too short
-	Duplicates int            `json:"duplicates"`
-	Units      int            `json:"units"`    // distinct
-	Unpaired   int            `json:"unpaired"` // training units without a good query, where groups have queries
-	Copies     int            `json:"copies"`   // training units that share more than 60 % of their lines with held-out ones
-	Asked      int            `json:"asked"`    // training units whose query is a held-out one
-	LeftOver   int            `json:"left_over"`
-	Trained    int            `json:"trained"` // units in groups
-	Groups     int            `json:"groups"`
-	Output     string         `json:"output"`
-	Holdout    *Collection    `json:"holdout,omitempty"`
-	Tuning     *Collection    `json:"tuning,omitempty"`
-	Seconds    float64        `json:"seconds"`
+	Files       int            `json:"files"`
+	Skipped     map[string]int `json:"skipped,omitempty"` // files in folders that are not read, by extension
+	Documents   int            `json:"documents"`
+	Broken      int            `json:"broken"`       // records passed over
+	Short       int            `json:"short"`        // functions too short
+	NotMarkdown int            `json:"not_markdown"` // documents passed over where queries are headings
+	Duplicates  int            `json:"duplicates"`
+	Units       int            `json:"units"`    // distinct
+	Unpaired    int            `json:"unpaired"` // training units without a good query, where groups have queries
+	Copies      int            `json:"copies"`   // training units that share more than 60 % of their lines with held-out ones
+	Asked       int            `json:"asked"`    // training units whose query is a held-out one
+	LeftOver    int            `json:"left_over"`
+	Trained     int            `json:"trained"` // units in groups
+	Groups      int            `json:"groups"`
+	Output      string         `json:"output"`
+	Holdout     *Collection    `json:"holdout,omitempty"`
+	Tuning      *Collection    `json:"tuning,omitempty"`
+	Seconds     float64        `json:"seconds"`
 }
 
 // Collection describes a held-out collection.
@@ -115,10 +116,7 @@ func (p *preparation) holdOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	minWords := minCommentWords
-	if p.opt.Queries == Titles {
-		minWords = minTitleWords
-	}
+	minWords := p.opt.minQueryWords()
 	held.chooseQueries(minWords, tune)
 	tune.chooseQueries(minWords, held)
 	p.guard = newGuard(held, tune)
@@ -153,6 +151,9 @@ func (p *preparation) writeCollection(name string, share float64, c *collection)
 func (p *preparation) writeGroups(ctx context.Context) error {
 	err := jsonl.Write(p.opt.Output, func(put func(any) error) error {
 		emit := func(group []unit) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if len(group) < 2 {
 				p.sum.LeftOver += len(group)
 				return nil
@@ -162,8 +163,11 @@ func (p *preparation) writeGroups(ctx context.Context) error {
 			p.report(Event{Stage: "write", Groups: p.sum.Groups})
 			return put(newGroupLine(p.opt, group))
 		}
-		groups := newGrouper(p.opt)
-		err := p.reader.each(ctx, func(u unit) error {
+		groups, err := newGrouper(p.opt)
+		if err != nil {
+			return err
+		}
+		err = p.reader.each(ctx, func(u unit) error {
 			if !p.trainable(u) {
 				return nil
 			}
@@ -182,7 +186,7 @@ func (p *preparation) writeGroups(ctx context.Context) error {
 	})
 	count := p.reader.count
 	p.sum.Documents, p.sum.Units, p.sum.Broken = count.documents, count.units, count.broken
-	p.sum.Short, p.sum.Duplicates = count.short, count.duplicates
+	p.sum.Short, p.sum.Duplicates, p.sum.NotMarkdown = count.short, count.duplicates, count.notMarkdown
 	return err
 }
 

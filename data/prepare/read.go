@@ -28,8 +28,8 @@ type reader struct {
 
 // readCounts is what a reading met.
 type readCounts struct {
-	documents, units, broken, short, duplicates int
-	bytes                                       int
+	documents, units, broken, short, duplicates, notMarkdown int
+	bytes                                                    int
 }
 
 // each hands every unit to yield: those of duplicate text left out, in the order of the inputs. Every call gives the
@@ -135,5 +135,12 @@ func (r *reader) take(d document, err error, yield func(unit) error) error {
 		return r.skipBroken(err)
 	}
 	r.count.documents++
+	if r.opt.Queries == Headings {
+		if !d.markdown {
+			r.count.notMarkdown++
+			return nil
+		}
+		return d.sections(yield)
+	}
 	return d.units(r.opt.Queries == Titles, yield)
 }

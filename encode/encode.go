@@ -61,25 +61,28 @@ func (e *Encoder) maxLength() int { return cmp.Or(e.MaxLength, e.Retriever.MaxLe
 // beyond the rounding of matrix products.
 func (e *Encoder) Encode(ctx context.Context, texts []string, kind evaluate.Kind, progress func(done, total int)) ([]float32, int, error) {
 	dim := int(e.Retriever.Width())
-	ids := e.tokenize(texts, kind)
+	ids, err := e.tokenize(texts, kind)
+	if err != nil {
+		return nil, 0, err
+	}
 	batches := batchByLength(ids, min(cmp.Or(e.BatchTokens, DefaultBatchTokens), cacheTokens))
 	out := make([]float32, len(texts)*dim)
-	var done atomic.Int64
+	done := 0
 	var report sync.Mutex
-	err := parallel(ctx, len(batches), func(i int) error {
+	err = parallel(ctx, len(batches), func(i int) error {
 		if err := e.batch(ids, batches[i], dim, out); err != nil {
 			return fmt.Errorf("encode: %w", err)
 		}
-		n := done.Add(int64(len(batches[i])))
 		report.Lock()
 		defer report.Unlock()
-		progress(int(n), len(texts))
+		done += len(batches[i])
+		progress(done, len(texts))
 		return nil
 	})
 	return out, dim, err
 }
 
-func (e *Encoder) tokenize(texts []string, kind evaluate.Kind) [][]int32 {
+func (e *Encoder) tokenize(texts []string, kind evaluate.Kind) ([][]int32, error) {
 	ids := make([][]int32, len(texts))
 	as := model.Query
 	if kind == evaluate.Passage {
@@ -95,7 +98,12 @@ func (e *Encoder) tokenize(texts []string, kind evaluate.Kind) [][]int32 {
 		})
 	}
 	wg.Wait()
-	return ids
+	for i := range ids {
+		if len(ids[i]) == 0 {
+			return nil, fmt.Errorf("encode: text %d of %d has no token: %.40q", i+1, len(texts), texts[i])
+		}
+	}
+	return ids, nil
 }
 
 func (e *Encoder) text(text string) string {

@@ -45,7 +45,12 @@ func TestFixtureFile(t *testing.T) {
 	input, output := filepath.Join(dir, "texts.jsonl.gz"), filepath.Join(dir, "out", "v.npy")
 	write(t, input, packed.String())
 	last := 0
-	s, err := File(context.Background(), e, input, output, evaluate.Passage, func(_ string, done, total int) { last = done })
+	s, err := File(context.Background(), e, input, output, evaluate.Passage, func(_ string, done, total int) {
+		if done <= last || total != n {
+			t.Errorf("progress goes from %d to %d of %d", last, done, total)
+		}
+		last = done
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,19 @@ func TestFixtureOpenForSearch(t *testing.T) {
 	requireOpenError(t, dir+`: similarity "manhattan" found, cosine or dot expected`, OpenOptions{Model: dir, Search: true})
 }
 
+// An empty text is encoded like any other, as long as the model has a token for it.
+func TestFixtureEncodeNoToken(t *testing.T) {
+	e := openModel(t, OpenOptions{Model: fixture.Path(t, "tiny-qwen2", "retriever"), AppendEOS: ptr(false)})
+	last := 0
+	_, _, err := e.Encode(context.Background(), []string{"x", ""}, evaluate.Query, func(done, _ int) { last = done })
+	if len(e.Retriever.Tokenizer.Encode("")) > 0 {
+		t.Skip("this tokenizer adds tokens of its own")
+	}
+	if want := `encode: text 2 of 2 has no token: ""`; err == nil || err.Error() != want || last != 0 {
+		t.Errorf("got %v after %d texts, want %s", err, last, want)
+	}
+}
+
 func TestFixtureOpenPaper(t *testing.T) {
 	o := OpenOptions{Model: tinyModel(t)}
 	o.Paper()

@@ -54,6 +54,6 @@ func TestPrepare(t *testing.T) {
 func TestPrepareLocatesErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.yaml")
 	write(t, file, "retriever: {checkpoint: r}\nlm: {checkpoint: l}\nprepare:\n  input: [.]\n  group_by: package\n")
-	requireFailure(t, 1, file+":5: prepare.group_by: package, expected document, folder or random with unit: sentences",
+	requireFailure(t, 1, file+":5: prepare.group_by: package, expected document, bm25, folder or random with unit: sentences",
 		"prepare", "--config", file)
 }

@@ -21,7 +21,7 @@ func exportCommand() command {
 		details: "DIR is a checkpoint of a run (checkpoints/step-000500), whose configuration says how the retriever reads texts,\n" +
 			"or any folder that evaluate takes as --model. Writes the weights, adapter merged, in fp32, in the layout of\n" +
 			"sentence-transformers; what train leaves in model is made so as well, but averaged where average_with_start says\n" +
-			"so. With --format peft writes the checkpoint's adapter alone.",
+			"so. With --format peft writes the checkpoint's adapter alone, scaled so that it gives that average.",
 		examples: []string{
 			"revela export --checkpoint runs/example/checkpoints/step-000500 --output runs/step-500",
 			"revela export --checkpoint runs/example/checkpoints/step-000500 --output runs/adapter --format peft",
@@ -78,6 +78,10 @@ func runExport(ctx *cli.Context) error {
 type source struct {
 	encode.OpenOptions
 	base string // the name of the checkpoint that its training began with
+
+	share    float64 // of the start in what training writes, average_with_start
+	began    string  // the adapter that training began with, "" for none
+	averaged string  // where average_with_start was set
 }
 
 // checkpointModel says how to open what a checkpoint holds: of a run's checkpoint as its configuration says, of another
@@ -93,6 +97,8 @@ func checkpointModel(c *config.Config, dir string) (source, error) {
 			return from, fmt.Errorf("read the checkpoint's configuration: %w", err)
 		}
 		from.Model, from.base = stored.Retriever.Checkpoint, stored.Retriever.Checkpoint
+		from.share, from.began = stored.Retriever.AverageWithStart, stored.Retriever.Adapter
+		from.averaged = stored.At("retriever.average_with_start")
 		override(stored, &from.OpenOptions, func(key string) bool { return strings.HasPrefix(key, "retriever.") })
 		from.continueIn(filepath.Join(dir, "retriever"))
 	} else if name, _, err := encode.AdapterBase(dir); err != nil {
@@ -146,6 +152,10 @@ func exportPEFT(ctx *cli.Context, c *config.Config, from source) (*exported, err
 	if adapter == "" {
 		return nil, fmt.Errorf("--format peft: %s has weights of its own, expected an adapter", from.Model)
 	}
+	if from.share > 0 && from.began != "" {
+		return nil, fmt.Errorf("--format peft: %s: retriever.average_with_start: found %g with a run that began with the adapter %s, "+
+			"expected 0: no adapter of one rank is the average of two", from.averaged, from.share, from.began)
+	}
 	from.Adapter = ""
 	e, err := open(ctx, c, from.OpenOptions)
 	if err != nil {
@@ -157,5 +167,6 @@ func exportPEFT(ctx *cli.Context, c *config.Config, from source) (*exported, err
 		return nil, err
 	}
 	output := ctx.String("output")
-	return &exported{Output: output, Format: "peft", Base: from.base}, model.SaveAdapter(e.Retriever.Network, output, from.base, lora)
+	err = model.SaveScaledAdapter(e.Retriever.Network, output, from.base, lora, 1-from.share)
+	return &exported{Output: output, Format: "peft", Base: from.base}, err
 }

@@ -1,12 +1,17 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"revela/evaluate"
 	"revela/internal/testdata"
@@ -115,6 +120,43 @@ func checkExports(t *testing.T, dir string, lora bool) {
 	if d := difference(t, want, encode(readable)); d > 2e-6 || got.Base != filepath.Join(testdata.Fixtures(t), "tiny-llama", "retriever") {
 		t.Errorf("%+v differs from the run's model by %g", got, d)
 	}
+}
+
+// Ctrl-C ends training with a checkpoint, from which the same command goes on, and no other.
+func TestFixtureTrainInterrupted(t *testing.T) {
+	dir, file := tinyRun(t, "")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	program := exec.CommandContext(ctx, os.Args[0], "train", "--config", file, "--set", "train.steps=1000000", "--set", "train.save_every=0")
+	program.Env = append(os.Environ(), asProgram+"=1")
+	var stderr bytes.Buffer
+	program.Stderr = &stderr
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	metrics := filepath.Join(dir, "run", "metrics.jsonl")
+	for info, err := os.Stat(metrics); err != nil || info.Size() == 0; info, err = os.Stat(metrics) {
+		if ctx.Err() != nil {
+			t.Fatalf("no step within a minute: %s", stderr.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := program.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := program.Wait(); !errors.As(err, &exit) || exit.ExitCode() != statusInterrupted {
+		t.Errorf("the program ended with %v, want status %d", err, statusInterrupted)
+	}
+	if !strings.HasSuffix(stderr.String(), "\nrevela: interrupted\n") {
+		t.Errorf("got %q", stderr.String())
+	}
+	saved, err := filepath.Glob(filepath.Join(dir, "run", "checkpoints", "step-*"))
+	if err != nil || len(saved) != 1 {
+		t.Fatalf("checkpoints %v, %v", saved, err)
+	}
+	requireFailure(t, 1, file+":7: train.steps: found 2, expected 1000000 as in the run of "+saved[0]+
+		" (train.resume: never starts anew and keeps the old run)", "train", "--config", file)
 }
 
 func TestFixtureTrainErrors(t *testing.T) {

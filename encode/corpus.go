@@ -17,10 +17,11 @@ var errChanged = errors.New("the file has changed while it was read")
 // Search finds the exact k best documents of a corpus for every query. The corpus is a JSON Lines file as [File] reads, or
 // a .npy file with ids beside it as [File] writes, of the same model. Memory holds a block of the corpus at a time.
 func Search(ctx context.Context, e *Encoder, queries []string, corpus string, k int, progress Progress) ([][]evaluate.Hit, error) {
-	each, err := openCorpus(e, corpus)
+	each, done, err := openCorpus(e, corpus)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	vectors, dim, err := e.Encode(ctx, queries, evaluate.Query, func(done, total int) { progress("queries", done, total) })
 	if err != nil {
 		return nil, err
@@ -41,24 +42,24 @@ func Encoded(corpus string) bool { return strings.HasSuffix(corpus, ".npy") }
 // blocks hands out a corpus block by block; each block is gone after visit.
 type blocks func(ctx context.Context, progress Progress, visit func(ids []string, vectors []float32) error) error
 
-// openCorpus checks a corpus before anything is encoded.
-func openCorpus(e *Encoder, path string) (blocks, error) {
+// openCorpus checks a corpus before anything is encoded; done ends its use.
+func openCorpus(e *Encoder, path string) (each blocks, done func(), err error) {
 	if Encoded(path) {
 		return openVectors(e, path)
 	}
 	ids, err := readIDs(path)
 	if err != nil {
-		return nil, fmt.Errorf("open corpus: %w", err)
+		return nil, nil, fmt.Errorf("open corpus: %w", err)
 	}
 	return func(ctx context.Context, progress Progress, visit func([]string, []float32) error) error {
 		return eachEncoded(ctx, e, path, ids, evaluate.Passage, progress, visit)
-	}, nil
+	}, func() {}, nil
 }
 
-func openVectors(e *Encoder, path string) (blocks, error) {
+func openVectors(e *Encoder, path string) (each blocks, done func(), err error) {
 	n, err := OpenNPY(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	content, err := os.ReadFile(IDsFile(path))
 	ids := strings.Fields(string(content))
@@ -69,12 +70,11 @@ func openVectors(e *Encoder, path string) (blocks, error) {
 		err = fmt.Errorf("%s: vectors of dimension %d, expected %d as %s makes", path, n.Dim, width, e.Model)
 	}
 	if err != nil {
-		return nil, errors.Join(err, n.Close())
+		return nil, nil, errors.Join(err, n.Close())
 	}
 	return func(ctx context.Context, progress Progress, visit func([]string, []float32) error) error {
-		defer n.Close()
 		return eachVector(ctx, e, n, ids, progress, visit)
-	}, nil
+	}, func() { n.Close() }, nil
 }
 
 func eachVector(ctx context.Context, e *Encoder, n *NPY, ids []string, progress Progress, visit func([]string, []float32) error) error {

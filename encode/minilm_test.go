@@ -3,8 +3,10 @@ package encode
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"revela/evaluate"
@@ -55,8 +57,11 @@ func TestDataMiniLMEmbeddings(t *testing.T) {
 	requireOpenError(t, "max length is 513, expected at most 512, the positions that "+miniLM+" has", OpenOptions{Model: miniLM, MaxLength: 513})
 }
 
-// NDCG@10 equals what sentence-transformers and pytrec_eval give, to 0.0005. The three large collections take minutes: the
-// flag -short leaves them out.
+// asked reports whether tests on real data were asked for by name, as `make test-fixtures` does.
+func asked() bool { return strings.Contains(flag.Lookup("test.run").Value.String(), "TestData") }
+
+// NDCG@10 equals what sentence-transformers and pytrec_eval give, to 0.0005. The three large collections take minutes, so
+// that they are measured only where they are asked for.
 func TestDataMiniLMScores(t *testing.T) {
 	large := map[string]bool{"scifact": true, "cosqa": true, "cranfield": true}
 	var reference struct {
@@ -69,8 +74,8 @@ func TestDataMiniLMScores(t *testing.T) {
 	}
 	for name, want := range reference.Collections {
 		t.Run(name, func(t *testing.T) {
-			if large[name] && testing.Short() {
-				t.Skip("a large collection, left out with -short")
+			if large[name] && !asked() {
+				t.Skip("a large collection, measured by make test-fixtures")
 			}
 			c, err := evaluate.OpenCollection(testdata.Data(t, name), "test")
 			if err != nil {

@@ -1,7 +1,7 @@
 """What revela writes, read by the libraries that everybody uses: sentence-transformers, peft and transformers.
 
-Run by pytest; paths come from the environment, and a test whose folder is not named is skipped:
-  REVELA_MODEL_DIR       the model/ of a run folder, sentence-transformers layout
+Run by pytest; paths come from the environment, and a test whose folder is not named is skipped, but fails under CI:
+  REVELA_MODEL_DIR       the model/ of a run folder, sentence-transformers layout; several with colons between
   REVELA_ADAPTER_DIR     a PEFT folder of a checkpoint (…/retriever or …/lm)
   REVELA_MERGED_DIR      the same checkpoint after `revela export`, merged weights
   REVELA                 the program, default bin/revela of this repository
@@ -27,16 +27,19 @@ OUTPUT_TOLERANCE = 1e-5  # share of the largest output
 
 
 def folder(variable):
-    path = os.environ.get(variable)
+    return named(variable, os.environ.get(variable))
+
+
+def named(variable, path):
     if not path:
-        pytest.skip(f"{variable} names no folder")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{variable} names no folder")
     return pathlib.Path(path)
 
 
-@pytest.fixture(scope="module")
-def model():
+@pytest.fixture(scope="module", params=os.environ.get("REVELA_MODEL_DIR", "").split(":"))
+def model(request):
     """The folder, and what sentence-transformers makes of it."""
-    path = folder("REVELA_MODEL_DIR")
+    path = named("REVELA_MODEL_DIR", request.param)
     return path, SentenceTransformer(str(path), device="cpu")
 
 

@@ -69,7 +69,11 @@ func open(ctx *cli.Context, c *config.Config, o encode.OpenOptions) (*encode.Enc
 	p := newProgress(ctx.App.ErrWriter, size)
 	defer p.finish()
 	o.Progress = p.report
-	return encode.Open(ctx.Context, o)
+	e, err := encode.Open(ctx.Context, o)
+	if key := "retriever.checkpoint"; err != nil && isSet(c, key) && o.Model == c.Retriever.Checkpoint {
+		err = fmt.Errorf("%s: %s: %w", c.At(key), key, err)
+	}
+	return e, err
 }
 
 // namedModel says how to open the model of --model: as its own files say, unless the command line or evaluate.max_length

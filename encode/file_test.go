@@ -81,7 +81,7 @@ func TestFixtureFileErrors(t *testing.T) {
 	for content, want := range map[string]string{
 		lines(2) + "{\"_id\": \"x\", \"text\": \"a}\n": input + `:3: broken JSON at byte 24: unexpected end of JSON input`,
 		lines(1) + lines(1):                            input + `:2: _id "d0" is already used on line 1`,
-		"{\"_id\": \"x\", \"text\": \"\xff\"}":         input + `:1: invalid UTF-8 at byte 23`,
+		"{\"_id\": \"x\", \"text\": \"\xff\"}":         input + `:1: invalid UTF-8: byte 23 is 0xff, expected UTF-8 text`,
 		"\n":                                           input + ": no texts",
 	} {
 		write(t, input, content)

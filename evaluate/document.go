@@ -1,18 +1,12 @@
 package evaluate
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/klauspost/compress/zstd"
+	"revela/data/jsonl"
 )
 
 // Document is a document or, without a title, a query.
@@ -35,55 +29,31 @@ func (d Document) FullText() string {
 const maxLine = 64 << 20
 
 // EachDocument reads JSON Lines with the keys _id, text and, optionally, title, file, line and name (others are ignored,
-// and so are values of the last three that are of other types than prepare writes), plain or compressed (.gz, .zst), and calls visit for every one with its line number. One line is held in memory at a
-// time. Errors, visit's as well, name file and line.
+// and so are values of the last three that are of other types than prepare writes), plain or compressed (.gz, .zst), and
+// calls visit for every one with its line number. One line is held in memory at a time. Errors, visit's as well, name file
+// and line.
 func EachDocument(path string, visit func(line int, d Document) error) error {
-	r, err := openText(path)
+	r, err := jsonl.Open(path)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	lines := bufio.NewReaderSize(r, 1<<18)
-	var buffer []byte
-	for line := 1; ; line++ {
-		buffer, err = readLine(lines, buffer[:0])
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil && len(bytes.TrimSpace(buffer)) > 0 {
-			var d Document
-			if d, err = parseDocument(buffer); err == nil {
-				err = visit(line, d)
-			}
+	r.MaxLine = maxLine
+	for r.Next() {
+		d, err := parseDocument(r.Line().Text)
+		if err == nil {
+			err = visit(r.Line().Number, d)
 		}
 		if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, line, err)
+			return fmt.Errorf("%s:%d: %w", path, r.Line().Number, err)
 		}
 	}
-}
-
-// readLine appends a line without its end to buffer; io.EOF where none is left.
-func readLine(r *bufio.Reader, buffer []byte) ([]byte, error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		buffer = append(buffer, part...)
-		switch {
-		case len(buffer) > maxLine:
-			return buffer, fmt.Errorf("line is longer than %d MiB", maxLine>>20)
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case errors.Is(err, io.EOF) && len(buffer) > 0:
-			return buffer, nil
-		case err != nil:
-			return buffer, err
-		}
-		return buffer[:len(buffer)-1], nil
-	}
+	return r.Err()
 }
 
 func parseDocument(line []byte) (Document, error) {
-	if !utf8.Valid(line) {
-		return Document{}, fmt.Errorf("invalid UTF-8 at byte %d", invalidByte(line)+1)
+	if err := jsonl.CheckUTF8(line); err != nil {
+		return Document{}, err
 	}
 	var fields struct {
 		ID    *string `json:"_id"`
@@ -116,17 +86,6 @@ func parseDocument(line []byte) (Document, error) {
 	return d, nil
 }
 
-func invalidByte(line []byte) int {
-	for i := 0; i < len(line); {
-		r, size := utf8.DecodeRune(line[i:])
-		if r == utf8.RuneError && size <= 1 {
-			return i
-		}
-		i += size
-	}
-	return len(line)
-}
-
 func describeJSONError(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
@@ -140,34 +99,3 @@ func describeJSONError(err error) error {
 	}
 	return fmt.Errorf("broken JSON: %w", err)
 }
-
-// openText opens a file and, by its name's end, decompresses it.
-func openText(path string) (io.ReadCloser, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case strings.HasSuffix(path, ".gz"):
-		r, err := gzip.NewReader(f)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
-		}
-		return decompressed{r, f}, nil
-	case strings.HasSuffix(path, ".zst"):
-		r, err := zstd.NewReader(f)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
-		}
-		return decompressed{r.IOReadCloser(), f}, nil
-	}
-	return f, nil
-}
-
-// decompressed closes the decompressor and the file below it.
-type decompressed struct {
-	io.ReadCloser
-	file *os.File
-}
-
-func (d decompressed) Close() error { return errors.Join(d.ReadCloser.Close(), d.file.Close()) }

@@ -118,7 +118,7 @@ func TestCollectionErrors(t *testing.T) {
 		{"no text", "corpus.jsonl", `{"_id": "d1", "title": "x"}`, "test", `open collection: DIR/corpus.jsonl:1: no key "text"`},
 		{"white space in id", "corpus.jsonl", `{"_id": "d 1", "text": "x"}`, "test",
 			`open collection: DIR/corpus.jsonl:1: _id is "d 1", expected an id without white space, which TREC files cannot hold`},
-		{"invalid UTF-8", "corpus.jsonl", "{\"_id\": \"d1\", \"text\": \"caf\xe9\"}", "test", "open collection: DIR/corpus.jsonl:1: invalid UTF-8 at byte 27"},
+		{"invalid UTF-8", "corpus.jsonl", "{\"_id\": \"d1\", \"text\": \"caf\xe9\"}", "test", "open collection: DIR/corpus.jsonl:1: invalid UTF-8: byte 27 is 0xe9, expected UTF-8 text"},
 		{"duplicate document", "corpus.jsonl", ok["corpus.jsonl"] + `{"_id": "d2", "text": ""}`, "test",
 			`open collection: DIR/corpus.jsonl:5: _id "d2" is already used on line 2`},
 		{"duplicate query", "queries.jsonl", ok["queries.jsonl"] + "\n" + `{"_id": "q1", "text": ""}`, "test",

@@ -64,3 +64,11 @@ func AllParams(b Backbone) []*Param {
 	}
 	return append(list, b.FinalParams()...)
 }
+
+func freeParams(b Backbone) {
+	for _, p := range AllParams(b) {
+		if p != nil {
+			p.Free()
+		}
+	}
+}

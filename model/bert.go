@@ -171,11 +171,7 @@ func (b *BERT) Linears() map[string]*Linear {
 
 // Free gives all memory back.
 func (b *BERT) Free() {
-	for _, p := range AllParams(b) {
-		if p != nil {
-			p.Free()
-		}
-	}
+	freeParams(b)
 	b.weights.Close()
 }
 

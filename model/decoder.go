@@ -220,11 +220,7 @@ func (d *Decoder) Linears() map[string]*Linear {
 
 // Free gives all memory back.
 func (d *Decoder) Free() {
-	for _, p := range AllParams(d) {
-		if p != nil {
-			p.Free()
-		}
-	}
+	freeParams(d)
 	if d.head != nil && d.head != d.embed {
 		d.head.Free()
 	}

@@ -17,16 +17,19 @@ type tinyCase struct {
 	models   Models
 	batch    *Batch // queries in full
 	halved   *Batch // first-half queries
-	settings struct {
-		PassageMaxLen int    `json:"passage_max_len"`
-		AppendEOS     bool   `json:"append_eos_token"`
-		PassagePrefix string `json:"passage_prefix"`
-		QueryPrefix   string `json:"query_prefix"`
-		Pooling       string `json:"pooling"`
-		Normalize     bool   `json:"normalize"`
-		Retriever     string `json:"retriever"`
-		LM            string `json:"lm"`
-	}
+	settings pairSettings
+}
+
+// pairSettings are what the settings.json of every fixture says of its two models.
+type pairSettings struct {
+	PassageMaxLen int    `json:"passage_max_len"`
+	AppendEOS     bool   `json:"append_eos_token"`
+	PassagePrefix string `json:"passage_prefix"`
+	QueryPrefix   string `json:"query_prefix"`
+	Pooling       string `json:"pooling"`
+	Normalize     bool   `json:"normalize"`
+	Retriever     string `json:"retriever"`
+	LM            string `json:"lm"`
 }
 
 // openTiny loads a fixture; every parameter of both models learns.

@@ -18,14 +18,7 @@ import (
 
 // stepsCase is a fixture of several optimiser steps.
 type stepsCase struct {
-	PassageMaxLen int      `json:"passage_max_len"`
-	AppendEOS     bool     `json:"append_eos_token"`
-	PassagePrefix string   `json:"passage_prefix"`
-	QueryPrefix   string   `json:"query_prefix"`
-	Pooling       string   `json:"pooling"`
-	Normalize     bool     `json:"normalize"`
-	Retriever     string   `json:"retriever"`
-	LM            string   `json:"lm"`
+	pairSettings
 	GroupSize     int      `json:"group_size"`
 	Temperature   float64  `json:"attn_temperature"`
 	ExcludeSelf   bool     `json:"exclude_diagonal"`

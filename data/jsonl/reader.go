@@ -50,8 +50,10 @@ type Line struct {
 	Text   []byte // without the line break; valid until the next line is read
 }
 
-// Reader reads a file line by line. Lines may be as long as memory allows.
+// Reader reads a file line by line. Lines may be as long as memory allows, or as MaxLine says.
 type Reader struct {
+	MaxLine int // bytes; a longer line is an error; 0 for no limit
+
 	path   string
 	r      *bufio.Reader
 	line   Line
@@ -108,12 +110,15 @@ func (r *Reader) read() bool {
 	text, err := r.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		r.long = r.long[:0]
-		for errors.Is(err, bufio.ErrBufferFull) {
+		for errors.Is(err, bufio.ErrBufferFull) && (r.MaxLine == 0 || len(r.long) <= r.MaxLine) {
 			r.long = append(r.long, text...)
 			text, err = r.r.ReadSlice('\n')
 		}
 		r.long = append(r.long, text...)
 		text = r.long
+	}
+	if r.MaxLine > 0 && len(text) > r.MaxLine {
+		err = fmt.Errorf("line is longer than %d MiB", r.MaxLine>>20)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.err = fmt.Errorf("%s:%d: %w", r.path, r.line.Number+1, err)

@@ -33,7 +33,7 @@ func searchCommand() command {
 			"rank, score, title or name, place (file:line) and first lines of each document, as far as the corpus has them;\n" +
 			"a corpus of vectors has ids alone. For a file of queries writes a run.",
 		examples: []string{
-			"revela search --model runs/quickstart/model --corpus runs/quickstart/holdout/corpus.jsonl --query \"parse a duration\"",
+			"revela search --model runs/quickstart/revela/model --corpus runs/quickstart/data/holdout/corpus.jsonl --query \"parse a duration\"",
 			"revela search --model runs/example/model --corpus runs/scifact.npy --queries data/scifact/queries.jsonl --output run.trec",
 		},
 		flags: append(append(append(own, prefixFlags()...), batchFlags()...), jsonFlag()),

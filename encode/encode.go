@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -25,16 +24,13 @@ type Encoder struct {
 	Model       string             // name, for results
 	Adapter     string             // that was merged into it, for results; "": none
 	MaxLength   int                // tokens of a text; 0: the retriever's
-	BatchTokens int                // tokens of a batch; 0: DefaultBatchTokens
+	BatchTokens int                // tokens of a batch at most; 0: DefaultBatchTokens
 	Precision   torch.DType
 	StripTexts  bool // drop white space at the end of texts, as the paper's evaluation does
 }
 
 // DefaultBatchTokens is the size of a batch where nothing else is said.
 const DefaultBatchTokens = 16384
-
-// cacheTokens is what a batch on a CPU is cut to: the hidden states of more tokens fall out of the cache.
-const cacheTokens = 2048
 
 // Name is the model's name.
 func (e *Encoder) Name() string { return e.Model }
@@ -65,7 +61,7 @@ func (e *Encoder) Encode(ctx context.Context, texts []string, kind evaluate.Kind
 	if err != nil {
 		return nil, 0, err
 	}
-	batches := batchByLength(ids, min(cmp.Or(e.BatchTokens, DefaultBatchTokens), cacheTokens))
+	batches := batchByLength(ids, e.batchTokens(ids))
 	out := make([]float32, len(texts)*dim)
 	done := 0
 	var report sync.Mutex
@@ -90,7 +86,7 @@ func (e *Encoder) tokenize(texts []string, kind evaluate.Kind) ([][]int32, error
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range workers() {
+	for range torch.Threads() {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(texts)); i = next.Add(1) - 1 {
 				ids[i] = e.Retriever.Tokens(e.text(texts[i]), as, e.maxLength())
@@ -129,6 +125,15 @@ func (e *Encoder) batch(ids [][]int32, indices []int, dim int, out []float32) er
 	return nil
 }
 
+// batchTokens is the most tokens of a batch: what was asked for, less where a few large batches would leave cores idle.
+func (e *Encoder) batchTokens(ids [][]int32) int {
+	total := 0
+	for _, text := range ids {
+		total += len(text)
+	}
+	return min(cmp.Or(e.BatchTokens, DefaultBatchTokens), max(512, total/(8*torch.Threads())))
+}
+
 // batchByLength sorts texts by length, longest first and stable, and cuts them into batches of at most limit tokens.
 func batchByLength(ids [][]int32, limit int) [][]int {
 	order := make([]int, len(ids))
@@ -151,10 +156,9 @@ func batchByLength(ids [][]int32, limit int) [][]int {
 // parallel runs f(0…n-1) on as many goroutines as there are threads, each with single-threaded operations: batches are
 // independent, so a core a batch wastes nothing on waiting for others.
 func parallel(ctx context.Context, n int, f func(i int) error) error {
-	count := workers()
-	before := torch.Threads()
+	count := torch.Threads()
 	torch.SetThreads(1)
-	defer torch.SetThreads(before)
+	defer torch.SetThreads(count)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
@@ -173,12 +177,4 @@ func parallel(ctx context.Context, n int, f func(i int) error) error {
 		return context.Cause(ctx)
 	}
 	return nil
-}
-
-// workers is the number of threads that the program may use.
-func workers() int {
-	if n := torch.Threads(); n > 0 {
-		return n
-	}
-	return runtime.GOMAXPROCS(0)
 }

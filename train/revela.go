@@ -37,29 +37,17 @@ func (o *Revela) Step(b *Batch, share float64) (Result, error) {
 	}
 	pairs, at := model.Pairs(values, b.LMQueries, b.LMTexts)
 	index := torch.From(s, at, int64(len(at)))
-	flat := s.IndexSelect(s.Reshape(s.Detach(weights), -1), 0, index)
-
 	lm := o.chain()
 	defer lm.Close()
 	lm.SharedLearns = learns
-	if lm.Shared = s.Scale(flat, o.Scale); learns {
+	lm.Shared = s.Scale(s.IndexSelect(s.Reshape(s.Detach(weights), -1), 0, index), o.Scale)
+	if learns {
 		lm.Shared = s.Leaf(lm.Shared)
 	}
-	joint, err := o.joint(b, pairs)
+	result := Result{Tokens: int(b.LMQueries.Tokens()), Entropy: entropy(values, b.Queries.Len())}
+	grad, err := o.languageModel(lm, b, pairs, share, &result.Loss)
 	if err != nil {
 		return Result{}, err
-	}
-	result := Result{Tokens: int(b.LMQueries.Tokens()), Entropy: entropy(values, b.Queries.Len())}
-	loss := o.Models.LM.JointLoss(lm, joint)
-	if lm.Err() != nil {
-		return Result{}, fmt.Errorf("language model: %w", lm.Err())
-	}
-	if result.Loss, err = loss.Float(); err != nil {
-		return Result{}, err
-	}
-	grad := lm.Backward(torch.From(lm.Scope(), []float32{float32(share)}))
-	if lm.Err() != nil {
-		return Result{}, fmt.Errorf("language model: %w", lm.Err())
 	}
 	if learns && grad.Defined() {
 		full := s.Zeros(torch.Float32, int64(len(values))) // d loss / d weights, 0 where the weight is
@@ -70,6 +58,26 @@ func (o *Revela) Step(b *Batch, share float64) (Result, error) {
 		return Result{}, fmt.Errorf("retriever: %w", retriever.Err())
 	}
 	return result, nil
+}
+
+// languageModel runs the language model forward and backward, sets loss, and returns the gradient of the pairs' weights.
+func (o *Revela) languageModel(c *model.Chain, b *Batch, pairs []torch.Pair, share float64, loss *float64) (torch.Tensor, error) {
+	joint, err := o.joint(b, pairs)
+	if err != nil {
+		return torch.Tensor{}, err
+	}
+	value := o.Models.LM.JointLoss(c, joint)
+	if c.Err() != nil {
+		return torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
+	}
+	if *loss, err = value.Float(); err != nil {
+		return torch.Tensor{}, err
+	}
+	grad := c.Backward(torch.From(c.Scope(), []float32{float32(share)}))
+	if c.Err() != nil {
+		return torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
+	}
+	return grad, nil
 }
 
 func (o *Revela) chain() *model.Chain {

@@ -18,6 +18,10 @@ type Collection struct {
 	Queries []Document // those that the split judges, in the file's order
 	IDs     []string   // of all documents, in the file's order
 
+	Task            *Task               // of a benchmark; nil: none
+	Excluded        map[string][]string // query id → documents that it must not find
+	RemoveIdentical bool                // queries must not find the document that has their id
+
 	corpus string // the corpus file's path
 }
 

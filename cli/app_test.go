@@ -197,12 +197,12 @@ func TestDoctor(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &d); err != nil || status != 0 || stderr != "" {
 		t.Fatalf("status %d, %v: %s", status, err, stderr)
 	}
-	if d.Cores < 1 || d.FP32Rate <= 0 || d.BF16Rate <= 0 || filepath.Base(d.Library) != "libtorch_cpu.so" || d.Instructions == "" {
+	if d.Cores < 1 || d.FP32 <= 0 || d.Products.BF16 <= 0 || filepath.Base(d.Library) != "libtorch_cpu.so" || d.Instructions == "" {
 		t.Errorf("got %+v", d)
 	}
 	var out bytes.Buffer
 	d.print(&out)
-	for _, want := range []string{"revela     " + release, "libtorch   " + torch.Version, "GFLOP/s", "cuda       "} {
+	for _, want := range []string{"revela     " + release, "libtorch   " + torch.Version, "GFLOP/s", " × fp32", "precision: auto is ", "cuda       "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

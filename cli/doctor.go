@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,7 +19,7 @@ func doctorCommand() command {
 		name:    "doctor",
 		summary: "what the program runs on, and what to do about what is missing",
 		details: "Shows versions, the libtorch that is loaded, the cores, memory and instruction sets of this machine, how fast\n" +
-			"it multiplies in fp32 and bf16 (measured, for a second), and whether a GPU can be used.",
+			"it multiplies in fp32 and bf16 (measured, which also settles what precision: auto is), and whether a GPU can be used.",
 		examples: []string{"revela doctor", "revela doctor --json"},
 		flags:    []cli.Flag{jsonFlag()},
 		run:      runDoctor,
@@ -29,25 +28,25 @@ func doctorCommand() command {
 
 // diagnosis is what the doctor finds.
 type diagnosis struct {
-	Version      string  `json:"version"`
-	Go           string  `json:"go"`
-	Gotch        string  `json:"gotch"`
-	Libtorch     string  `json:"libtorch"`
-	Library      string  `json:"library"` // the file of libtorch that is loaded
-	System       string  `json:"system"`
-	CPU          string  `json:"cpu"`
-	Cores        int     `json:"cores"` // that this process may use
-	Present      int     `json:"cores_present"`
-	Instructions string  `json:"instructions"` // that libtorch's kernels use
-	BF16         string  `json:"bf16"`         // the instructions that multiply bf16; empty: it is emulated
-	Memory       int64   `json:"memory"`       // bytes
-	Available    int64   `json:"memory_available"`
-	FP32Rate     float64 `json:"fp32_flops"` // measured, operations a second
-	BF16Rate     float64 `json:"bf16_flops"`
-	Driver       string  `json:"nvidia_driver"`
-	CUDA         bool    `json:"cuda"` // libtorch sees a device
-	CUDALibrary  string  `json:"cuda_library"`
-	CUDAError    string  `json:"cuda_error,omitempty"`
+	Version      string `json:"version"`
+	Go           string `json:"go"`
+	Gotch        string `json:"gotch"`
+	Libtorch     string `json:"libtorch"`
+	Library      string `json:"library"` // the file of libtorch that is loaded
+	System       string `json:"system"`
+	CPU          string `json:"cpu"`
+	Cores        int    `json:"cores"` // that this process may use
+	Present      int    `json:"cores_present"`
+	Instructions string `json:"instructions"` // that libtorch's kernels use
+	BF16         string `json:"bf16"`         // the instructions that multiply bf16; empty: it is emulated
+	Memory       int64  `json:"memory"`       // bytes
+	Available    int64  `json:"memory_available"`
+	Driver       string `json:"nvidia_driver"`
+	CUDA         bool   `json:"cuda"` // libtorch sees a device
+	CUDALibrary  string `json:"cuda_library"`
+	CUDAError    string `json:"cuda_error,omitempty"`
+
+	machine.Products // measured now, and kept for precision: auto
 }
 
 func runDoctor(ctx *cli.Context) error {
@@ -76,11 +75,8 @@ func diagnose() (*diagnosis, error) {
 		Memory: m.Memory, Available: m.Available, Driver: machine.NVIDIADriver(),
 	}
 	d.lookForCUDA()
-	var err error
-	if d.FP32Rate, err = machine.MultiplyRate(torch.Float32, 1024, 500*time.Millisecond); err != nil {
-		return nil, err
-	}
-	d.BF16Rate, err = machine.MultiplyRate(torch.BFloat16, 1024, 500*time.Millisecond)
+	products, err := machine.MeasureProducts()
+	d.Products = products
 	return d, err
 }
 
@@ -110,8 +106,8 @@ func (d *diagnosis) print(w io.Writer) {
 	line("gotch", "%s", d.Gotch)
 	line("cpu", "%s, %d of %d cores may be used, %s", d.CPU, d.Cores, d.Present, d.Instructions)
 	line("memory", "%s, %s available", size(d.Memory), size(d.Available))
-	line("fp32", "%.0f GFLOP/s measured", d.FP32Rate/1e9)
-	line("bf16", "%.0f GFLOP/s measured, %s", d.BF16Rate/1e9, d.bf16Advice())
+	line("fp32", "%.0f GFLOP/s measured", d.FP32/1e9)
+	line("bf16", "%.0f GFLOP/s measured, %.2f × fp32, %s", d.Products.BF16/1e9, d.Ratio(), d.bf16Advice())
 	line("cuda", "%s", d.cudaAdvice())
 	for _, advice := range d.advice() {
 		line("advice", "%s", advice)
@@ -119,10 +115,14 @@ func (d *diagnosis) print(w io.Writer) {
 }
 
 func (d *diagnosis) bf16Advice() string {
-	if d.BF16 == "" {
-		return "emulated: no amx_bf16 or avx512_bf16; train in fp32"
+	how := "emulated: no amx_bf16 or avx512_bf16"
+	if d.BF16 != "" {
+		how = "with " + d.BF16
 	}
-	return "with " + d.BF16
+	if d.FastBF16() {
+		return how + "; precision: auto is bf16 here"
+	}
+	return how + "; precision: auto is fp32 here"
 }
 
 // cudaAdvice says what the program runs on and why.

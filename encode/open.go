@@ -49,8 +49,12 @@ func Open(ctx context.Context, o OpenOptions) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	compute, err := precision(o.Precision)
+	if err != nil {
+		return nil, err
+	}
 	e := &Encoder{Config: f.config, Model: o.Model, Adapter: o.Adapter, BatchTokens: o.BatchTokens,
-		Precision: precision(o.Precision), StripTexts: o.StripTexts}
+		Precision: compute, StripTexts: o.StripTexts}
 	network, err := model.Load(f.base, model.Options{Compute: e.Precision})
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
@@ -75,11 +79,18 @@ func merge(n model.Network, adapter string) error {
 	return model.MergeAdapter(n)
 }
 
-func precision(name string) torch.DType {
-	if name == "bf16" || name == "auto" && machine.Read().BF16() != "" {
-		return torch.BFloat16
+// precision resolves a name; auto asks what this machine multiplies fast.
+func precision(name string) (torch.DType, error) {
+	if name == "auto" {
+		var err error
+		if name, err = machine.Precision(); err != nil {
+			return 0, err
+		}
 	}
-	return torch.Float32
+	if name == "bf16" {
+		return torch.BFloat16, nil
+	}
+	return torch.Float32, nil
 }
 
 // folders are where the parts of a model lie.

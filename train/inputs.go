@@ -70,9 +70,9 @@ func (in *inputs) resolveMachine() error {
 	}
 	c.Device = "cpu"
 	if c.Precision == "auto" {
-		c.Precision = "fp32"
-		if machine.Read().BF16() != "" {
-			c.Precision = "bf16"
+		var err error
+		if c.Precision, err = machine.Precision(); err != nil {
+			return fmt.Errorf("%s: %w", at(c, "precision"), err)
 		}
 	}
 	in.compute = dtypeOf(c.Precision)

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Collection is a retrieval benchmark in BEIR layout: corpus.jsonl and queries.jsonl (or .gz, .zst) and
-// qrels/SPLIT.tsv. The documents' texts stay on disk.
+// Collection is a retrieval benchmark: a folder in BEIR layout (see [OpenCollection]) or another [Source]. The documents'
+// texts stay on disk.
 type Collection struct {
-	Name    string // the folder's last name
+	Name    string // of a folder its last name
 	Split   string
 	Qrels   Qrels
 	Queries []Document // those that the split judges, in the file's order
@@ -21,96 +21,188 @@ type Collection struct {
 	Task            *Task               // of a benchmark; nil: none
 	Excluded        map[string][]string // query id → documents that it must not find
 	RemoveIdentical bool                // queries must not find the document that has their id
+	QueryPrompt     string              // stands before every query's text
+	Strip           bool                // documents lose white space at both ends once title and text are joined, as in mteb
+	Notes           []string            // what was tolerated in reading, a sentence each
 
-	corpus string // the corpus file's path
+	source Source
 }
 
-// OpenCollection reads the queries and judgements of a split and checks the whole corpus once: JSON, encoding
-// and ids, so that hours of encoding do not end in an error that could be had before. A judgement whose query or
-// document does not exist is an error.
+// OpenCollection opens a folder in BEIR layout: corpus.jsonl and queries.jsonl (or .gz, .zst) and qrels/SPLIT.tsv. It
+// reads the queries and judgements of a split and checks the whole corpus once: JSON, encoding and ids, so that hours of
+// encoding do not end in an error that could be had before. A judgement whose query or document does not exist is an error.
 func OpenCollection(dir, split string) (*Collection, error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open collection: %w", err)
 	}
-	c := &Collection{Name: filepath.Base(absolute), Split: split}
-	if c.corpus, err = findFile(dir, "corpus.jsonl"); err != nil {
-		return nil, fmt.Errorf("open collection: %w", err)
-	}
-	queriesPath, err := findFile(dir, "queries.jsonl")
+	source, err := Folder(dir, split)
 	if err != nil {
 		return nil, fmt.Errorf("open collection: %w", err)
 	}
-	qrelsPath, err := findSplit(dir, split)
-	if err != nil {
-		return nil, fmt.Errorf("open collection: %w", err)
-	}
-	if err := c.read(queriesPath, qrelsPath); err != nil {
-		return nil, fmt.Errorf("open collection: %w", err)
-	}
-	return c, nil
+	return OpenSource(filepath.Base(absolute), split, source)
 }
 
-func (c *Collection) read(queriesPath, qrelsPath string) error {
-	var err error
-	if c.Qrels, err = ReadQrels(qrelsPath); err != nil {
+// Folder finds the parts of a split of a folder in BEIR layout.
+func Folder(dir, split string) (Source, error) {
+	corpus, err := findFile(dir, "corpus.jsonl")
+	if err != nil {
+		return Source{}, err
+	}
+	queries, err := findFile(dir, "queries.jsonl")
+	if err != nil {
+		return Source{}, err
+	}
+	qrels, err := findSplit(dir, split)
+	return Source{Corpus: []string{corpus}, Queries: []string{queries}, Qrels: []string{qrels}}, err
+}
+
+// read fills the collection from its source.
+func (c *Collection) read() error {
+	if err := c.readQrels(); err != nil {
 		return err
 	}
-	documents := map[string]int{}
-	err = EachDocument(c.corpus, func(line int, d Document) error {
-		c.IDs = append(c.IDs, d.ID)
-		return addID(documents, d.ID, line)
-	})
+	documents, err := c.readIDs()
 	if err != nil {
 		return err
 	}
-	if len(c.IDs) == 0 {
-		return fmt.Errorf("%s: no documents", c.corpus)
+	queries, err := c.readQueries()
+	if err != nil {
+		return err
 	}
-	queries := map[string]int{}
-	err = EachDocument(queriesPath, func(line int, q Document) error {
-		if _, judged := c.Qrels[q.ID]; judged {
-			c.Queries = append(c.Queries, q)
+	if len(c.Qrels) == 0 {
+		return fmt.Errorf("%s: no judgements", strings.Join(append(c.source.Qrels, c.source.Queries...), ", "))
+	}
+	return c.checkQrels(queries, documents)
+}
+
+func (c *Collection) readQrels() error {
+	c.Qrels = Qrels{}
+	err := c.source.eachJudgement(func(_ place, j judgement) error { return c.judge(j) })
+	if err == nil && len(c.source.Qrels) > 0 && len(c.Qrels) == 0 {
+		err = fmt.Errorf("%s: no judgements", strings.Join(c.source.Qrels, ", "))
+	}
+	return err
+}
+
+// judge adds a judgement; of repeated ones mteb takes the last.
+func (c *Collection) judge(j judgement) error {
+	if c.source.Tolerant && c.Qrels[j.query] != nil {
+		c.Qrels[j.query][j.document] = j.level
+		return nil
+	}
+	return c.Qrels.add(j)
+}
+
+// readIDs reads the ids of the documents.
+func (c *Collection) readIDs() (seen, error) {
+	documents, again := seen{}, 0
+	err := c.source.eachDocument(func(at place, d Document) error {
+		if err := documents.add(d.ID, at, c.source.Corpus); err != nil {
+			if again++; c.source.Tolerant {
+				return nil
+			}
+			return err
 		}
-		return addID(queries, q.ID, line)
+		c.IDs = append(c.IDs, d.ID)
+		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil && len(c.IDs) == 0 {
+		err = fmt.Errorf("%s: no documents", strings.Join(c.source.Corpus, ", "))
 	}
-	return checkQrels(qrelsPath, queriesPath, c.corpus, queries, documents)
+	if again > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("%d documents have the id of one before them and are left out", again))
+	}
+	return documents, err
 }
 
-// addID remembers the line of an id and rejects one that came before.
-func addID(lines map[string]int, id string, line int) error {
-	if first, repeated := lines[id]; repeated {
-		return fmt.Errorf("_id %q is already used on line %d", id, first)
+// readQueries reads the queries that have judgements; where the source keeps those with the queries, them as well.
+func (c *Collection) readQueries() (seen, error) {
+	queries := seen{}
+	err := c.source.eachQuery(func(at place, q Document, relevant, excluded []string) error {
+		if err := queries.add(q.ID, at, c.source.Queries); err != nil {
+			return err
+		}
+		for _, id := range relevant {
+			if err := c.judge(judgement{q.ID, id, 1}); err != nil {
+				return err
+			}
+		}
+		if _, judged := c.Qrels[q.ID]; !judged {
+			return nil
+		}
+		c.Queries = append(c.Queries, q)
+		if len(excluded) > 0 {
+			if c.Excluded == nil {
+				c.Excluded = map[string][]string{}
+			}
+			c.Excluded[q.ID] = excluded
+		}
+		return nil
+	})
+	return queries, err
+}
+
+// seen remembers where ids stand.
+type seen map[string]place
+
+// add rejects an id that came before in one of the files.
+func (s seen) add(id string, at place, files []string) error {
+	first, repeated := s[id]
+	switch {
+	case repeated && first.file == at.file:
+		return fmt.Errorf("_id %q is already used on line %d", id, first.line)
+	case repeated:
+		return fmt.Errorf("_id %q is already used on line %d of %s", id, first.line, files[first.file])
 	}
-	lines[id] = line
+	s[id] = at
 	return nil
 }
 
 // checkQrels reports the first judgement whose query or document does not exist, and how many more there are.
-func checkQrels(qrelsPath, queriesPath, corpusPath string, queries, documents map[string]int) error {
+func (c *Collection) checkQrels(queries, documents seen) error {
 	first, unknownDocuments, unknownQueries := "", 0, 0
-	err := scanQrels(qrelsPath, func(line int, j judgement) error {
+	check := func(at place, j judgement) error {
 		message := ""
 		if _, exists := documents[j.document]; !exists {
 			unknownDocuments++
-			message = fmt.Sprintf("%s has no document %q", filepath.Base(corpusPath), j.document)
+			message = fmt.Sprintf("%s has no document %q", base(c.source.Corpus), j.document)
 		}
 		if _, exists := queries[j.query]; !exists {
 			unknownQueries++
-			message = fmt.Sprintf("%s has no query %q", filepath.Base(queriesPath), j.query)
+			message = fmt.Sprintf("%s has no query %q", base(c.source.Queries), j.query)
 		}
 		if first == "" && message != "" {
-			first = fmt.Sprintf("%s:%d: %s", qrelsPath, line, message)
+			first = fmt.Sprintf("%s:%d: %s", append(c.source.Qrels, c.source.Queries...)[at.file], at.line, message)
 		}
 		return nil
-	})
+	}
+	err := c.source.eachJudgement(check)
+	if len(c.source.Qrels) == 0 {
+		err = c.source.eachQuery(func(at place, q Document, relevant, _ []string) error {
+			for _, id := range relevant {
+				_ = check(at, judgement{q.ID, id, 1}) // only counts
+			}
+			return nil
+		})
+	}
 	if err != nil || first == "" {
 		return err
 	}
-	return fmt.Errorf("%s (unknown documents in %d judgements, unknown queries in %d)", first, unknownDocuments, unknownQueries)
+	unknown := fmt.Sprintf("unknown documents in %d judgements, unknown queries in %d", unknownDocuments, unknownQueries)
+	if c.source.Tolerant {
+		c.Notes = append(c.Notes, unknown+", as mteb counts them")
+		return nil
+	}
+	return fmt.Errorf("%s (%s)", first, unknown)
+}
+
+// base names a part of a source in messages.
+func base(files []string) string {
+	if len(files) == 1 {
+		return filepath.Base(files[0])
+	}
+	return fmt.Sprintf("%s and %d more", filepath.Base(files[0]), len(files)-1)
 }
 
 // EachBlock reads the corpus again and calls visit with blocks of at most size documents, titles joined; first is
@@ -125,11 +217,11 @@ func (c *Collection) EachBlock(size int, visit func(first int, texts []string) e
 		}
 		return visitError
 	}
-	err := EachDocument(c.corpus, func(_ int, d Document) error {
+	err := c.eachDistinct(func(d Document) error {
 		if next >= len(c.IDs) || c.IDs[next] != d.ID {
 			return errCorpusChanged
 		}
-		block = append(block, d.FullText())
+		block = append(block, c.text(d))
 		next++
 		if len(block) == size {
 			return flush()
@@ -142,18 +234,44 @@ func (c *Collection) EachBlock(size int, visit func(first int, texts []string) e
 	case err != nil:
 		return err
 	case next != len(c.IDs):
-		return fmt.Errorf("%s: %w", c.corpus, errCorpusChanged)
+		return fmt.Errorf("%s: %w", strings.Join(c.source.Corpus, ", "), errCorpusChanged)
 	}
 	return flush()
 }
 
 var errCorpusChanged = errors.New("the corpus has changed since it was opened")
 
+// eachDistinct visits the documents, of those with the same id the first.
+func (c *Collection) eachDistinct(visit func(d Document) error) error {
+	if !c.source.Tolerant {
+		return c.source.eachDocument(func(_ place, d Document) error { return visit(d) })
+	}
+	ids := make(map[string]bool, len(c.IDs))
+	return c.source.eachDocument(func(_ place, d Document) error {
+		if ids[d.ID] {
+			return nil
+		}
+		ids[d.ID] = true
+		return visit(d)
+	})
+}
+
+// text is what is encoded of a document.
+func (c *Collection) text(d Document) string {
+	if c.Strip {
+		return strings.TrimSpace(d.FullText())
+	}
+	return d.FullText()
+}
+
+// Place is where the collection lies, for messages.
+func (c *Collection) Place() string { return c.source.String() }
+
 // QueryTexts returns the texts to encode, one a query.
 func (c *Collection) QueryTexts() []string {
 	texts := make([]string, len(c.Queries))
 	for i, q := range c.Queries {
-		texts[i] = q.FullText()
+		texts[i] = c.QueryPrompt + q.FullText()
 	}
 	return texts
 }

@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 )
 
 // Options are the settings of an evaluation.
@@ -21,6 +21,8 @@ type Options struct {
 	Complete bool           // queries without results count 0
 	Output   string         // the run folder that is written to; "": nothing is written
 	Warn     func(s string) // hears what is left out; nil: nobody does
+
+	Aggregates []Aggregate // means to report beside the collections
 }
 
 // Result is what one collection gave.
@@ -33,6 +35,7 @@ type Result struct {
 	Documents  int                `json:"documents"`
 	Settings   map[string]any     `json:"settings"`
 	Scores     *Scores            `json:"-"` // per query
+	Task       *Task              `json:"-"` // of a benchmark; nil: none
 }
 
 // Evaluate searches the collections and scores what is found. Below Output it writes runs/<collection>.trec and
@@ -68,13 +71,13 @@ func evaluateOne(ctx context.Context, r Retriever, c *Collection, options Option
 		return nil, err
 	}
 	if options.Warn != nil {
-		for _, warning := range scores.Warnings(options.Complete) {
+		for _, warning := range slices.Concat(c.Notes, scores.Warnings(options.Complete)) {
 			options.Warn(c.Name + ": " + warning)
 		}
 	}
 	result := &Result{
 		Collection: c.Name, Split: c.Split, Model: r.Name(), Metrics: scores.Metrics(), Queries: len(scores.Queries),
-		Documents: len(c.IDs), Settings: maps.Clone(r.Settings()), Scores: scores,
+		Documents: len(c.IDs), Settings: maps.Clone(r.Settings()), Scores: scores, Task: c.Task,
 	}
 	if result.Settings == nil {
 		result.Settings = map[string]any{}
@@ -93,9 +96,9 @@ func checkNames(collections []*Collection) error {
 	seen := map[string]string{}
 	for _, c := range collections {
 		if first, clash := seen[c.Name]; clash {
-			return fmt.Errorf("evaluate: two collections are named %q: %s and %s", c.Name, first, filepath.Dir(c.corpus))
+			return fmt.Errorf("evaluate: two collections are named %q: %s and %s", c.Name, first, c.Place())
 		}
-		seen[c.Name] = filepath.Dir(c.corpus)
+		seen[c.Name] = c.Place()
 	}
 	if len(collections) == 0 {
 		return fmt.Errorf("evaluate: no collection named")

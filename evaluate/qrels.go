@@ -26,18 +26,7 @@ func (q Qrels) Judgements() int {
 // The first line decides which. A repeated pair is an error, as it is in trec_eval.
 func ReadQrels(path string) (Qrels, error) {
 	qrels := Qrels{}
-	err := scanQrels(path, func(_ int, j judgement) error {
-		documents := qrels[j.query]
-		if documents == nil {
-			documents = map[string]int{}
-			qrels[j.query] = documents
-		}
-		if _, repeated := documents[j.document]; repeated {
-			return fmt.Errorf("query %q judges document %q twice", j.query, j.document)
-		}
-		documents[j.document] = j.level
-		return nil
-	})
+	err := scanQrels(path, func(_ int, j judgement) error { return qrels.add(j) })
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +34,20 @@ func ReadQrels(path string) (Qrels, error) {
 		return nil, fmt.Errorf("%s: no judgements", path)
 	}
 	return qrels, nil
+}
+
+// add adds a judgement; a repeated pair is an error.
+func (q Qrels) add(j judgement) error {
+	documents := q[j.query]
+	if documents == nil {
+		documents = map[string]int{}
+		q[j.query] = documents
+	}
+	if _, repeated := documents[j.document]; repeated {
+		return fmt.Errorf("query %q judges document %q twice", j.query, j.document)
+	}
+	documents[j.document] = j.level
+	return nil
 }
 
 type judgement struct {

@@ -38,34 +38,45 @@ func Shapes() []string {
 // StepOptions are the flags of the peer `revela_torch.py`.
 type StepOptions struct {
 	Shape     string
+	Retriever string // checkpoints and a file of groups in place of a shape and random tokens
+	LM        string
+	Groups    string
 	GroupSize int
-	MaxLen    int // tokens of a text at most; lengths are uniform from ¾ of it
+	MaxLen    int // tokens of a text at most; random lengths are uniform from ¾ of it
 	Steps     int
 	DType     torch.DType
 	LoRARank  int // 0: full fine-tuning
 	LoRAAlpha float64
 	Tau       float64
 	Recompute bool
+	Breakdown bool // observe one step more
 }
 
-// StepResult has the peer's JSON keys.
+// StepResult has the peer's JSON keys, and those of our own below them.
 type StepResult struct {
 	Losses       []float64 `json:"losses"`
 	Seconds      []float64 `json:"seconds"`
 	MedianStep   float64   `json:"median_step_s"`
 	TokensPerSec float64   `json:"lm_tokens_per_s"`
 	PeakRSS      int64     `json:"peak_rss_mib"`
+
+	Tokens    int64      `json:"lm_tokens"` // of the last step
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
 }
 
-// Step times training steps of two random decoders of one size on random tokens, as the peer does.
-func Step(ctx context.Context, o StepOptions) (StepResult, error) {
-	run, err := newStepRun(o)
+// Step times training steps of two decoders, random ones of one size on random tokens as the peer does, or real ones.
+func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
+	var peak float64
+	if o.Breakdown { // before the models are there: it takes memory of its own
+		if peak, err = gemmRate(o.DType); err != nil {
+			return r, err
+		}
+	}
+	run, err := newStepRun(ctx, o)
 	if err != nil {
-		return StepResult{}, err
+		return r, err
 	}
 	defer run.free()
-	var r StepResult
-	var tokens int64
 	for i := range o.Steps {
 		if ctx.Err() != nil {
 			return r, ctx.Err()
@@ -76,52 +87,76 @@ func Step(ctx context.Context, o StepOptions) (StepResult, error) {
 			return r, fmt.Errorf("step %d: %w", i+1, err)
 		}
 		r.Losses, r.Seconds = append(r.Losses, result.Loss), append(r.Seconds, time.Since(start).Seconds())
-		tokens = run.batches[i].LMTexts.Tokens()
 	}
+	r.Tokens = run.last().LMTexts.Tokens()
 	r.MedianStep = median(r.Seconds[min(1, len(r.Seconds)-1):])
-	r.TokensPerSec = float64(tokens) / r.MedianStep
+	r.TokensPerSec = float64(r.Tokens) / r.MedianStep
 	r.PeakRSS = torch.PeakResidentBytes() >> 20
-	return r, nil
+	if o.Breakdown {
+		r.Breakdown, err = run.observe(o, r.MedianStep, peak)
+	}
+	return r, err
 }
 
 // stepRun is what the steps share.
 type stepRun struct {
-	stepper *train.Stepper
-	batches []*train.Batch
-	models  train.Models
+	models      train.Models
+	objective   *train.Revela
+	stepper     *train.Stepper
+	batches     []*train.Batch // a step each
+	hostSeconds float64        // to make a batch of a group
 }
 
-func newStepRun(o StepOptions) (*stepRun, error) {
+func newStepRun(ctx context.Context, o StepOptions) (*stepRun, error) {
 	if err := torch.Seed(0); err != nil {
 		return nil, err
 	}
-	retriever, err := randomModel(o, 1)
-	if err != nil {
+	r := &stepRun{}
+	load := r.random
+	if o.Groups != "" {
+		load = r.real
+	}
+	if err := load(ctx, o); err != nil {
+		r.free()
 		return nil, err
 	}
-	lm, err := randomModel(o, 2)
-	if err != nil {
-		return nil, err
-	}
-	models := train.Models{LM: lm, Retriever: &model.Retriever{Network: retriever.Decoder,
-		RetrieverSettings: model.RetrieverSettings{Pooling: model.PoolEOS, Normalize: true, MaxLength: o.MaxLen}}}
-	objective := &train.Revela{Models: models, Scale: 1, ValueNorm: true, Recompute: o.Recompute,
+	r.objective = &train.Revela{Models: r.models, Scale: 1, ValueNorm: true, Recompute: o.Recompute,
 		Similarity: model.Similarity{Temperature: o.Tau, ExcludeSelf: true, Normalize: true, Precision: torch.Float32}}
-	stepper, err := train.NewStepper(objective, append(model.AllParams(retriever.Decoder), lm.Params()...))
+	var err error
+	r.stepper, err = train.NewStepper(r.objective, append(model.AllParams(r.models.Retriever.Network), r.models.LM.Params()...))
 	if err != nil {
+		r.free()
 		return nil, err
 	}
-	batches, err := randomBatches(o)
-	if err != nil {
-		return nil, err
-	}
-	return &stepRun{models: models, stepper: stepper, batches: batches}, nil
+	return r, nil
 }
 
+func (r *stepRun) last() *train.Batch { return r.batches[len(r.batches)-1] }
+
 func (r *stepRun) free() {
-	r.stepper.Free()
-	r.models.LM.Free()
-	r.models.Retriever.Free()
+	if r.stepper != nil {
+		r.stepper.Free()
+	}
+	if r.models.LM != nil {
+		r.models.LM.Free()
+	}
+	if r.models.Retriever != nil {
+		r.models.Retriever.Free()
+	}
+}
+
+// random draws two models of a shape and their batches.
+func (r *stepRun) random(_ context.Context, o StepOptions) error {
+	retriever, err := randomModel(o, 1)
+	if err != nil {
+		return err
+	}
+	r.models.Retriever = &model.Retriever{Network: retriever.Decoder,
+		RetrieverSettings: model.RetrieverSettings{Pooling: model.PoolEOS, Normalize: true, MaxLength: o.MaxLen}}
+	if r.models.LM, err = randomModel(o, 2); err != nil {
+		return err
+	}
+	return r.randomBatches(o)
 }
 
 // randomModel draws a Llama of the size; its LoRA where a rank is given, else all its parameters, learn.
@@ -145,31 +180,34 @@ func randomModel(o StepOptions, seed uint64) (*model.LanguageModel, error) {
 }
 
 // randomBatches draws queries, passages and chunks for every step, in the peer's order from the peer's generator.
-func randomBatches(o StepOptions) ([]*train.Batch, error) {
+func (r *stepRun) randomBatches(o StepOptions) error {
 	if err := torch.Seed(1); err != nil {
-		return nil, err
+		return err
 	}
-	var batches []*train.Batch
+	var host []float64
 	for range o.Steps {
-		var packed [3]*model.Packed
-		for i := range packed {
-			p, err := randomPacked(o)
+		var sequences [3][][]int32
+		for i := range sequences {
+			drawn, err := randomSequences(o)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			packed[i] = p
+			sequences[i] = drawn
 		}
-		targets, err := model.NextTokens(packed[2], -1)
-		if err != nil {
-			return nil, err
+		start := time.Now()
+		b := &train.Batch{Queries: model.Pack(sequences[0]), Texts: model.Pack(sequences[1]), LMTexts: model.Pack(sequences[2])}
+		b.LMQueries = b.LMTexts
+		var err error
+		if b.Targets, err = model.NextTokens(b.LMTexts, -1); err != nil {
+			return err
 		}
-		batches = append(batches, &train.Batch{Queries: packed[0], Texts: packed[1], LMQueries: packed[2], LMTexts: packed[2],
-			Targets: targets})
+		r.batches, host = append(r.batches, b), append(host, time.Since(start).Seconds())
 	}
-	return batches, nil
+	r.hostSeconds = median(host)
+	return nil
 }
 
-func randomPacked(o StepOptions) (*model.Packed, error) {
+func randomSequences(o StepOptions) ([][]int32, error) {
 	s := torch.NewScope()
 	defer s.Close()
 	n, width := int64(o.GroupSize), int64((o.MaxLen+15)/16*16)
@@ -192,7 +230,7 @@ func randomPacked(o StepOptions) (*model.Packed, error) {
 			sequences[i] = append(sequences[i], int32(id))
 		}
 	}
-	return model.Pack(sequences), nil
+	return sequences, nil
 }
 
 func median(x []float64) float64 {

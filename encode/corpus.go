@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"revela/evaluate"
+	"revela/internal/npy"
 )
 
 var errChanged = errors.New("the file has changed while it was read")
@@ -57,7 +58,7 @@ func openCorpus(e *Encoder, path string) (each blocks, done func(), err error) {
 }
 
 func openVectors(e *Encoder, path string) (each blocks, done func(), err error) {
-	n, err := OpenNPY(path)
+	n, err := npy.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,7 +78,7 @@ func openVectors(e *Encoder, path string) (each blocks, done func(), err error) 
 	}, func() { n.Close() }, nil
 }
 
-func eachVector(ctx context.Context, e *Encoder, n *NPY, ids []string, progress Progress, visit func([]string, []float32) error) error {
+func eachVector(ctx context.Context, e *Encoder, n *npy.File, ids []string, progress Progress, visit func([]string, []float32) error) error {
 	rows, done := make([]float32, min(n.Rows, fileBlock)*n.Dim), 0
 	for block := range slices.Chunk(ids, fileBlock) {
 		if err := ctx.Err(); err != nil {

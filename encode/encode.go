@@ -27,6 +27,9 @@ type Encoder struct {
 	BatchTokens int                // tokens of a batch at most; 0: DefaultBatchTokens
 	Precision   torch.DType
 	StripTexts  bool // drop white space at the end of texts, as the paper's evaluation does
+
+	folders []string // of the model, its adapters' first
+	hash    string   // of their files, as soon as somebody has asked
 }
 
 // DefaultBatchTokens is the size of a batch where nothing else is said.

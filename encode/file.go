@@ -9,6 +9,7 @@ import (
 
 	"revela/evaluate"
 	"revela/internal/atomicfile"
+	"revela/internal/npy"
 )
 
 // fileBlock is the number of texts that are held in memory at a time, with their vectors.
@@ -26,7 +27,7 @@ type Summary struct {
 }
 
 // IDsFile is where the ids of a file of vectors stand, one a line: F.ids.txt beside F.npy.
-func IDsFile(npy string) string { return strings.TrimSuffix(npy, ".npy") + ".ids.txt" }
+func IDsFile(vectors string) string { return strings.TrimSuffix(vectors, ".npy") + ".ids.txt" }
 
 // File encodes the texts of a JSON Lines file ({"_id", "text"[, "title"]} a line; .gz, .zst) into a .npy file of float32
 // [texts, dim] in their order, and writes their ids beside it. The input is read twice, first to find its mistakes; memory
@@ -38,11 +39,11 @@ func File(ctx context.Context, e *Encoder, input, output string, kind evaluate.K
 	}
 	s := &Summary{Vectors: output, IDs: IDsFile(output), Texts: len(ids), Dim: int(e.Retriever.Width())}
 	err = atomicfile.Write(output, func(w io.Writer) error {
-		if err := WriteNPYHeader(w, s.Texts, s.Dim); err != nil {
+		if err := npy.WriteHeader(w, s.Texts, s.Dim); err != nil {
 			return err
 		}
 		return eachEncoded(ctx, e, input, ids, kind, progress, func(_ []string, vectors []float32) error {
-			return WriteNPYRows(w, vectors)
+			return npy.WriteRows(w, vectors)
 		})
 	})
 	if err != nil {

@@ -14,13 +14,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"revela/evaluate"
+	"revela/internal/npy"
 )
 
 func silent(string, int, int) {}
 
-func readNPY(t *testing.T, path string) ([]float32, *NPY) {
+func readNPY(t *testing.T, path string) ([]float32, *npy.File) {
 	t.Helper()
-	n, err := OpenNPY(path)
+	n, err := npy.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +31,21 @@ func readNPY(t *testing.T, path string) ([]float32, *NPY) {
 		t.Fatal(err)
 	}
 	return rows, n
+}
+
+// npyFile writes an array and returns its path.
+func npyFile(t *testing.T, dir string, rows, dim int, values []float32) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := npy.WriteHeader(&b, rows, dim); err != nil {
+		t.Fatal(err)
+	}
+	if err := npy.WriteRows(&b, values); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "a.npy")
+	write(t, path, b.String())
+	return path
 }
 
 // A file of more than a block of texts gives their vectors and ids in order, compressed or not.
@@ -54,9 +70,9 @@ func TestFixtureFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, npy := readNPY(t, output)
-	if *s != (Summary{output, filepath.Join(dir, "out", "v.ids.txt"), n, int(e.Retriever.Width())}) || npy.Rows != n || last != n {
-		t.Errorf("%+v, %d rows, progress ended at %d", *s, npy.Rows, last)
+	rows, file := readNPY(t, output)
+	if *s != (Summary{output, filepath.Join(dir, "out", "v.ids.txt"), n, int(e.Retriever.Width())}) || file.Rows != n || last != n {
+		t.Errorf("%+v, %d rows, progress ended at %d", *s, file.Rows, last)
 	}
 	want, dim, err := e.Encode(context.Background(), []string{"number 0", "number 8196"}, evaluate.Passage, func(int, int) {})
 	if err != nil {
@@ -160,7 +176,7 @@ func TestFixtureSearchNormalizes(t *testing.T) {
 	for j := range dim {
 		rows[dim+j] *= 100
 	}
-	path, _ := npyFile(t, 2, dim, rows)
+	path := npyFile(t, t.TempDir(), 2, dim, rows)
 	write(t, IDsFile(path), "rain\nlamp\n")
 	hits, err := Search(context.Background(), e, []string{"rain"}, path, 1, silent)
 	if err != nil || hits[0][0].Document != "rain" || hits[0][0].Score < 0.9999 {
@@ -170,7 +186,7 @@ func TestFixtureSearchNormalizes(t *testing.T) {
 
 func TestFixtureSearchErrors(t *testing.T) {
 	e := openModel(t, OpenOptions{Model: tinyModel(t)})
-	path, _ := npyFile(t, 2, 3, make([]float32, 6))
+	path := npyFile(t, t.TempDir(), 2, 3, make([]float32, 6))
 	search := func(corpus, want string) {
 		t.Helper()
 		if _, err := Search(context.Background(), e, []string{"x"}, corpus, 1, silent); err == nil || err.Error() != want {

@@ -54,7 +54,7 @@ func Open(ctx context.Context, o OpenOptions) (*Encoder, error) {
 		return nil, err
 	}
 	e := &Encoder{Config: f.config, Model: o.Model, Adapter: o.Adapter, BatchTokens: o.BatchTokens,
-		Precision: compute, StripTexts: o.StripTexts}
+		Precision: compute, StripTexts: o.StripTexts, folders: append(f.adapters[:len(f.adapters):len(f.adapters)], f.base)}
 	network, err := model.Load(f.base, model.Options{Compute: e.Precision})
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)

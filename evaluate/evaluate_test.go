@@ -215,7 +215,7 @@ func TestBM25FillsUp(t *testing.T) {
 	if len(hits) != 3 || hits[0].Document != "d2" || hits[0].Score <= 0 || hits[1] != (Hit{"d3", 0}) || hits[2] != (Hit{"d1", 0}) {
 		t.Errorf("got %v", hits)
 	}
-	if _, err := NewBM25("bm25:go"); fmt.Sprint(err) != `unknown baseline "bm25:go", expected bm25 or bm25:code` {
+	if _, err := NewBM25("bm25:go"); fmt.Sprint(err) != `unknown baseline "bm25:go", expected bm25, bm25:unstemmed or bm25:code` {
 		t.Errorf("unknown baseline: %v", err)
 	}
 }

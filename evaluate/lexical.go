@@ -16,22 +16,24 @@ type BM25 struct {
 	options bm25.Options
 }
 
-// NewBM25 returns the baseline of a name: bm25 (stop words and English stemming, as mteb's baseline) or bm25:code,
-// which splits camelCase and snake_case as well.
+// NewBM25 returns the baseline of a name: bm25 (stop words and English stemming, as mteb's baseline), bm25:unstemmed
+// (stop words alone, as bm25s without a stemmer) or bm25:code, which splits camelCase and snake_case as well.
 func NewBM25(name string) (*BM25, error) {
 	switch name {
 	case "bm25":
 		return &BM25{name, bm25.Defaults(bm25.English)}, nil
+	case "bm25:unstemmed":
+		return &BM25{name, bm25.Defaults(bm25.Analysis{StopWords: true})}, nil
 	case "bm25:code":
 		return &BM25{name, bm25.Defaults(bm25.Code)}, nil
 	}
-	return nil, fmt.Errorf("unknown baseline %q, expected bm25 or bm25:code", name)
+	return nil, fmt.Errorf("unknown baseline %q, expected bm25, bm25:unstemmed or bm25:code", name)
 }
 
 // IsBM25 reports whether a model's name means the baseline rather than a checkpoint.
 func IsBM25(name string) bool { return name == "bm25" || strings.HasPrefix(name, "bm25:") }
 
-// Name returns bm25 or bm25:code.
+// Name returns the name that it was made with.
 func (m *BM25) Name() string { return m.name }
 
 // Settings returns the parameters.
@@ -52,15 +54,11 @@ func (m *BM25) Search(ctx context.Context, c *Collection, options SearchOptions)
 	if err != nil {
 		return nil, err
 	}
-	ranker := &lexicalRanker{index: index, ids: c.IDs, byID: descending(c.IDs), k: options.TopK}
+	ranker := &lexicalRanker{index: index, ids: c.IDs, byID: descending(c.IDs), k: options.TopK, exclude: options.excluded(c)}
 	all, errs := make([][]Hit, len(c.Queries)), make([]error, len(c.Queries))
 	inParallel(len(c.Queries), func(i int) {
-		exclude := ""
-		if options.RemoveIdentical {
-			exclude = c.Queries[i].ID
-		}
 		if errs[i] = ctx.Err(); errs[i] == nil {
-			all[i], errs[i] = ranker.rank(c.Queries[i].FullText(), exclude)
+			all[i], errs[i] = ranker.rank(i, c.Queries[i].FullText())
 		}
 	})
 	run := &Run{Tag: m.name, Hits: map[string][]Hit{}}
@@ -109,17 +107,23 @@ type lexicalRanker struct {
 	ids   []string
 	byID  []int32
 	k     int
+
+	exclude Exclude
 }
 
-// rank returns the best k documents in trec_eval's order.
-func (r *lexicalRanker) rank(query, exclude string) ([]Hit, error) {
+func (r *lexicalRanker) allows(query int, document int32) bool {
+	return r.exclude == nil || !r.exclude(query, r.ids[document])
+}
+
+// rank returns the best k documents of a query in trec_eval's order.
+func (r *lexicalRanker) rank(query int, text string) ([]Hit, error) {
 	scores := make([]float32, len(r.ids))
-	if err := r.index.Scores(query, scores); err != nil {
+	if err := r.index.Scores(text, scores); err != nil {
 		return nil, err
 	}
 	best := topk.New(r.k, func(a, b int32) bool { return r.ids[a] > r.ids[b] })
 	for document, score := range scores {
-		if score > 0 && r.ids[document] != exclude {
+		if score > 0 && r.allows(query, int32(document)) {
 			best.Push(int32(document), score)
 		}
 	}
@@ -131,7 +135,7 @@ func (r *lexicalRanker) rank(query, exclude string) ([]Hit, error) {
 		if len(hits) >= r.k {
 			break
 		}
-		if scores[document] == 0 && r.ids[document] != exclude {
+		if scores[document] == 0 && r.allows(query, document) {
 			hits = append(hits, Hit{Document: r.ids[document]})
 		}
 	}

@@ -4,14 +4,19 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
+	"revela/internal/dot"
 	"revela/internal/topk"
 )
 
 // Product writes all inner products of nq queries [nq, dim] and nd documents [nd, dim] to out [nq, nd]. It must
 // accumulate in IEEE float32 or better (no TF32, no bfloat16): the search allows for that error and no more.
 type Product func(queries []float32, docs []float32, nq, nd, dim int, out []float32) error
+
+// Exclude reports whether a query, by its index, must not find a document.
+type Exclude func(query int, document string) bool
 
 // Tiles bound the matrix of products that is held at a time: 1024 × 4096 float32 are 16 MiB.
 const (
@@ -25,17 +30,18 @@ const (
 type Search struct {
 	dim     int
 	queries []float32
+	wide    []float64 // the queries again
 	norms   []float64 // of the queries
 	best    []*topk.Selector
 	ids     []string // of all documents added
-	exclude []string // by query: the document that is never returned; nil: none
+	exclude Exclude
 	product Product
 	out     []float32
 }
 
-// NewSearch prepares a search for queries [n, dim]. Where exclude is not nil, exclude[i] is the id of the
-// document that query i must not find.
-func NewSearch(queries []float32, dim, k int, exclude []string, product Product) (*Search, error) {
+// NewSearch prepares a search for queries [n, dim]; exclude may be nil. Memory does not grow with the documents but for
+// their ids: it holds the queries three times over, 2k items of 8 bytes a query and a tile of products.
+func NewSearch(queries []float32, dim, k int, exclude Exclude, product Product) (*Search, error) {
 	if dim <= 0 || len(queries)%dim != 0 {
 		return nil, fmt.Errorf("search: %d numbers are no whole number of queries of dimension %d", len(queries), dim)
 	}
@@ -43,7 +49,11 @@ func NewSearch(queries []float32, dim, k int, exclude []string, product Product)
 		return nil, fmt.Errorf("search: top_k is %d, expected at least 1", k)
 	}
 	n := len(queries) / dim
-	s := &Search{dim: dim, queries: queries, norms: make([]float64, n), best: make([]*topk.Selector, n), exclude: exclude, product: product}
+	s := &Search{dim: dim, queries: queries, wide: make([]float64, len(queries)), norms: make([]float64, n),
+		best: make([]*topk.Selector, n), exclude: exclude, product: product}
+	for i, x := range queries {
+		s.wide[i] = float64(x)
+	}
 	for i := range n {
 		norm, err := finiteNorm(s.query(i))
 		if err != nil {
@@ -79,13 +89,9 @@ func (s *Search) Add(ids []string, documents []float32) error {
 }
 
 func (s *Search) addTile(ids []string, documents []float32) error {
-	longest := 0.0
-	for i, id := range ids {
-		norm, err := finiteNorm(documents[i*s.dim : (i+1)*s.dim])
-		if err != nil {
-			return fmt.Errorf("document %q: %w", id, err)
-		}
-		longest = max(longest, norm)
+	longest, err := s.longest(ids, documents)
+	if err != nil {
+		return err
 	}
 	first := len(s.ids)
 	s.ids = append(s.ids, ids...)
@@ -106,19 +112,37 @@ func (s *Search) addTile(ids []string, documents []float32) error {
 	return nil
 }
 
+// longest returns the greatest length of the documents; the first of them that is not finite is an error.
+func (s *Search) longest(ids []string, documents []float32) (float64, error) {
+	lengths, errs := make([]float64, len(ids)), make([]error, len(ids))
+	inParallel(len(ids), func(i int) {
+		lengths[i], errs[i] = finiteNorm(documents[i*s.dim : (i+1)*s.dim])
+	})
+	for i, err := range errs {
+		if err != nil {
+			return 0, fmt.Errorf("document %q: %w", ids[i], err)
+		}
+	}
+	return slices.Max(lengths), nil
+}
+
 // offer pushes the documents of a tile that can be among the best of a query.
 func (s *Search) offer(query, first int, documents, products []float32, longest float64) {
-	best, vector := s.best[query], s.query(query)
+	best, vector := s.best[query], s.wide[query*s.dim:(query+1)*s.dim]
 	// Any order of float32 summation errs by less than dim·2⁻²³·|q|·|d|; the rest covers the rounding of the score.
 	slack := float32(float64(s.dim+8) * 0x1p-23 * s.norms[query] * longest)
+	least := float32(math.Inf(-1))
 	for i, product := range products {
-		if threshold, full := best.Threshold(); full && product < threshold-slack {
+		if product < least {
 			continue
 		}
-		if s.exclude != nil && s.exclude[query] == s.ids[first+i] {
+		if s.exclude != nil && s.exclude(query, s.ids[first+i]) {
 			continue
 		}
-		best.Push(int32(first+i), exactDot(vector, documents[i*s.dim:(i+1)*s.dim]))
+		best.Push(int32(first+i), float32(dot.Product(vector, documents[i*s.dim:(i+1)*s.dim])))
+		if threshold, full := best.Threshold(); full {
+			least = threshold - slack
+		}
 	}
 }
 
@@ -133,29 +157,9 @@ func (s *Search) Hits() [][]Hit {
 	return hits
 }
 
-// exactDot sums in float64, where products of float32 are exact, and rounds once.
-func exactDot(a, b []float32) float32 {
-	var s0, s1, s2, s3 float64
-	b = b[:len(a)]
-	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += float64(a[i]) * float64(b[i])
-		s1 += float64(a[i+1]) * float64(b[i+1])
-		s2 += float64(a[i+2]) * float64(b[i+2])
-		s3 += float64(a[i+3]) * float64(b[i+3])
-	}
-	for ; i < len(a); i++ {
-		s0 += float64(a[i]) * float64(b[i])
-	}
-	return float32((s0 + s1) + (s2 + s3))
-}
-
 // finiteNorm returns a vector's length; a NaN or an infinity in it is an error.
 func finiteNorm(vector []float32) (float64, error) {
-	squares := 0.0
-	for _, x := range vector {
-		squares += float64(x) * float64(x)
-	}
+	squares := sumOfSquares(vector)
 	if !math.IsNaN(squares) && !math.IsInf(squares, 0) {
 		return math.Sqrt(squares), nil
 	}
@@ -165,6 +169,19 @@ func finiteNorm(vector []float32) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("the embedding's length overflows")
+}
+
+func sumOfSquares(vector []float32) float64 {
+	var s0, s1, s2, s3 float64
+	i := 0
+	for ; i+4 <= len(vector); i += 4 {
+		a, b, c, d := float64(vector[i]), float64(vector[i+1]), float64(vector[i+2]), float64(vector[i+3])
+		s0, s1, s2, s3 = s0+a*a, s1+b*b, s2+c*c, s3+d*d
+	}
+	for _, x := range vector[i:] {
+		s0 += float64(x) * float64(x)
+	}
+	return (s0 + s1) + (s2 + s3)
 }
 
 // PlainProduct is a Product in plain Go, for small searches without a tensor library.

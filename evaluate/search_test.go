@@ -78,7 +78,9 @@ func TestSearchEqualsSortingForEveryBlockSize(t *testing.T) {
 }
 
 func TestSearchLeavesOutExcludedDocument(t *testing.T) {
-	s, err := NewSearch([]float32{1, 0, 1, 0}, 2, 2, []string{"b", "c"}, PlainProduct)
+	s, err := NewSearch([]float32{1, 0, 1, 0}, 2, 2, func(query int, document string) bool {
+		return document == []string{"b", "c"}[query]
+	}, PlainProduct)
 	if err != nil {
 		t.Fatal(err)
 	}

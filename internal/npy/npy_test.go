@@ -1,21 +1,29 @@
-package encode
+package npy
 
 import (
 	"bytes"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 )
 
-// npyFile writes an array and returns its path and bytes.
-func npyFile(t *testing.T, rows, dim int, values []float32) (path, content string) {
+func write(t *testing.T, path, content string) {
 	t.Helper()
-	var b bytes.Buffer
-	if err := WriteNPYHeader(&b, rows, dim); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteNPYRows(&b, values); err != nil {
+}
+
+// file writes an array and returns its path and bytes.
+func file(t *testing.T, rows, dim int, values []float32) (path, content string) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteHeader(&b, rows, dim); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteRows(&b, values); err != nil {
 		t.Fatal(err)
 	}
 	path = filepath.Join(t.TempDir(), "a.npy")
@@ -24,8 +32,8 @@ func npyFile(t *testing.T, rows, dim int, values []float32) (path, content strin
 }
 
 // The bytes are those that numpy.save writes.
-func TestNPYBytes(t *testing.T) {
-	_, content := npyFile(t, 2, 3, []float32{1, -2, 0.5, 0, float32(math.Inf(1)), 3e-45})
+func TestBytes(t *testing.T) {
+	_, content := file(t, 2, 3, []float32{1, -2, 0.5, 0, float32(math.Inf(1)), 3e-45})
 	const header = "\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
 	if content[:len(header)] != header || content[127] != '\n' || len(content) != 128+24 {
 		t.Errorf("%d bytes: %q", len(content), content)
@@ -35,13 +43,13 @@ func TestNPYBytes(t *testing.T) {
 	}
 }
 
-func TestNPYRoundTrip(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	values := make([]float32, 3000*7) // more than a buffer
 	for i := range values {
 		values[i] = float32(i) * 0.1
 	}
-	path, _ := npyFile(t, 3000, 7, values)
-	n, err := OpenNPY(path)
+	path, _ := file(t, 3000, 7, values)
+	n, err := Open(path)
 	if err != nil || n.Rows != 3000 || n.Dim != 7 {
 		t.Fatalf("%+v, %v", n, err)
 	}
@@ -60,9 +68,9 @@ func TestNPYRoundTrip(t *testing.T) {
 	}
 }
 
-func TestNPYErrors(t *testing.T) {
-	_, good := npyFile(t, 1, 2, []float32{1, 2})
-	header := func(text string) string { return npyMagic + string([]byte{byte(len(text)), 0}) + text }
+func TestErrors(t *testing.T) {
+	_, good := file(t, 1, 2, []float32{1, 2})
+	header := func(text string) string { return magic + string([]byte{byte(len(text)), 0}) + text }
 	path := filepath.Join(t.TempDir(), "bad.npy")
 	for content, want := range map[string]string{
 		"":                 "not an .npy file of version 1.0",
@@ -76,12 +84,31 @@ func TestNPYErrors(t *testing.T) {
 		header("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }"): `shape (4611686018427387904, 8), expected one that memory can hold`,
 	} {
 		write(t, path, content)
-		n, err := OpenNPY(path)
+		n, err := Open(path)
 		if err == nil {
 			n.Close()
 			t.Errorf("opened %q", content)
 		} else if err.Error() != path+": "+want {
 			t.Errorf("got  %s\nwant %s", err, path+": "+want)
 		}
+	}
+}
+
+// A mapped file shows the numbers of the file, an empty one none.
+func TestMap(t *testing.T) {
+	for _, values := range [][]float32{{1, -2, 0.5, 0, 7, 3e-45}, {}} {
+		path, _ := file(t, len(values)/3, 3, values)
+		m, err := Map(path)
+		if err != nil || m.Rows != len(values)/3 || m.Dim != 3 || !slices.Equal(m.Values, values) {
+			t.Fatalf("%+v, %v, want %v", m, err, values)
+		}
+		if err := m.Close(); err != nil || m.Values != nil {
+			t.Errorf("close: %v, left %v", err, m.Values)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "bad.npy")
+	write(t, path, "PK")
+	if _, err := Map(path); err == nil || err.Error() != path+": not an .npy file of version 1.0" {
+		t.Errorf("got %v", err)
 	}
 }

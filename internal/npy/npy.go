@@ -1,4 +1,5 @@
-package encode
+// Package npy reads and writes arrays of float32 with rows and columns in numpy's .npy format.
+package npy
 
 import (
 	"bufio"
@@ -13,22 +14,22 @@ import (
 	"strings"
 )
 
-// npyMagic and version 1.0 open a file of numpy.save; two bytes with the header's length follow.
-const npyMagic = "\x93NUMPY\x01\x00"
+// magic and version 1.0 open a file of numpy.save; two bytes with the header's length follow.
+const magic = "\x93NUMPY\x01\x00"
 
-// WriteNPYHeader writes what comes before the numbers of a float32 array [rows, dim] in numpy's .npy format; the rows
+// WriteHeader writes what comes before the numbers of a float32 array [rows, dim] in numpy's .npy format; the rows
 // follow, little endian.
-func WriteNPYHeader(w io.Writer, rows, dim int) error {
+func WriteHeader(w io.Writer, rows, dim int) error {
 	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, dim)
-	prefix := len(npyMagic) + 2
+	prefix := len(magic) + 2
 	header += strings.Repeat(" ", 63-(prefix+len(header))%64) + "\n" // the numbers begin at a multiple of 64 bytes
-	content := binary.LittleEndian.AppendUint16([]byte(npyMagic), uint16(len(header)))
+	content := binary.LittleEndian.AppendUint16([]byte(magic), uint16(len(header)))
 	_, err := w.Write(append(content, header...))
 	return err
 }
 
-// WriteNPYRows writes numbers behind the header.
-func WriteNPYRows(w io.Writer, values []float32) error {
+// WriteRows writes numbers behind the header.
+func WriteRows(w io.Writer, values []float32) error {
 	var buffer [1 << 14]byte
 	for len(values) > 0 {
 		n := min(len(values), len(buffer)/4)
@@ -43,8 +44,8 @@ func WriteNPYRows(w io.Writer, values []float32) error {
 	return nil
 }
 
-// NPY is an open .npy file of a float32 array [Rows, Dim].
-type NPY struct {
+// File is an open .npy file of a float32 array [Rows, Dim].
+type File struct {
 	Rows, Dim int
 
 	path string
@@ -52,13 +53,13 @@ type NPY struct {
 	r    *bufio.Reader
 }
 
-// OpenNPY opens a file that numpy.save or [WriteNPYHeader] wrote, and checks that all its numbers are there.
-func OpenNPY(path string) (*NPY, error) {
+// Open opens a file that numpy.save or [WriteHeader] wrote, and checks that all its numbers are there.
+func Open(path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open vectors: %w", err)
 	}
-	n := &NPY{path: path, file: file, r: bufio.NewReaderSize(file, 1<<20)}
+	n := &File{path: path, file: file, r: bufio.NewReaderSize(file, 1<<20)}
 	if err := n.readHeader(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
@@ -66,20 +67,20 @@ func OpenNPY(path string) (*NPY, error) {
 }
 
 // Close closes the file.
-func (n *NPY) Close() error { return n.file.Close() }
+func (n *File) Close() error { return n.file.Close() }
 
-var npyHeader = regexp.MustCompile(`^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \((\d+), (\d+)\), *\}\s*$`)
+var headerPattern = regexp.MustCompile(`^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \((\d+), (\d+)\), *\}\s*$`)
 
-func (n *NPY) readHeader() error {
-	start := make([]byte, len(npyMagic)+2)
-	if _, err := io.ReadFull(n.r, start); err != nil || string(start[:len(npyMagic)]) != npyMagic {
+func (n *File) readHeader() error {
+	start := make([]byte, len(magic)+2)
+	if _, err := io.ReadFull(n.r, start); err != nil || string(start[:len(magic)]) != magic {
 		return errors.New("not an .npy file of version 1.0")
 	}
-	header := make([]byte, binary.LittleEndian.Uint16(start[len(npyMagic):]))
+	header := make([]byte, binary.LittleEndian.Uint16(start[len(magic):]))
 	if _, err := io.ReadFull(n.r, header); err != nil {
 		return errors.New("the header is cut off")
 	}
-	m := npyHeader.FindStringSubmatch(string(header))
+	m := headerPattern.FindStringSubmatch(string(header))
 	if m == nil {
 		return fmt.Errorf("header %.80q, expected an array with rows and columns", strings.TrimSpace(string(header)))
 	}
@@ -95,7 +96,7 @@ func (n *NPY) readHeader() error {
 	return n.checkSize(len(start) + len(header))
 }
 
-func (n *NPY) checkSize(before int) error {
+func (n *File) checkSize(before int) error {
 	info, err := n.file.Stat()
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func (n *NPY) checkSize(before int) error {
 }
 
 // Read fills rows [n, Dim] with the next ones of the file.
-func (n *NPY) Read(rows []float32) error {
+func (n *File) Read(rows []float32) error {
 	var buffer [1 << 14]byte
 	for len(rows) > 0 {
 		count := min(len(rows), len(buffer)/4)

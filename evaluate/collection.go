@@ -22,7 +22,8 @@ type Collection struct {
 	Excluded        map[string][]string // query id → documents that it must not find
 	RemoveIdentical bool                // queries must not find the document that has their id
 	QueryPrompt     string              // stands before every query's text
-	Strip           bool                // documents lose white space at both ends once title and text are joined, as in mteb
+	Join            string              // stands between a document's title and text; "": a blank
+	Strip           bool                // documents lose white space at both ends once they are joined, as in mteb
 	Notes           []string            // what was tolerated in reading, a sentence each
 
 	source Source
@@ -258,10 +259,14 @@ func (c *Collection) eachDistinct(visit func(d Document) error) error {
 
 // text is what is encoded of a document.
 func (c *Collection) text(d Document) string {
-	if c.Strip {
-		return strings.TrimSpace(d.FullText())
+	text := d.FullText()
+	if c.Join != "" && d.Title != "" && d.Text != "" {
+		text = d.Title + c.Join + d.Text
 	}
-	return d.FullText()
+	if c.Strip {
+		text = strings.TrimSpace(text)
+	}
+	return text
 }
 
 // Place is where the collection lies, for messages.

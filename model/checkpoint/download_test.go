@@ -19,7 +19,7 @@ type cutter struct {
 
 func (c *cutter) cut(h *fakeHub) func(w http.ResponseWriter, r *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		content, ok := h.repos["models/org/name"][strings.TrimPrefix(r.URL.Path, "/models/org/name/")]
+		content, ok := h.Repos["models/org/name"][strings.TrimPrefix(r.URL.Path, "/models/org/name/")]
 		if !ok || c.times == 0 {
 			return false
 		}
@@ -49,14 +49,14 @@ func quick(r *Resolver) *fetcher {
 
 func TestBrokenConnectionIsContinued(t *testing.T) {
 	h := newFakeHub(t, map[string]map[string]string{"models/org/name": bigModel()})
-	h.fail = (&cutter{bytes: 1000, times: 2}).cut(h)
+	h.Fail = (&cutter{bytes: 1000, times: 2}).cut(h)
 	r, _ := h.resolver()
 	dir := resolve(t, r, "org/name", "")
 	if content, err := os.ReadFile(filepath.Join(dir, weightsFile)); err != nil || string(content) != bigModel()[weightsFile] {
 		t.Errorf("%d bytes, %v", len(content), err)
 	}
 	want := "[storage GET /models/org/name/model.safetensors storage GET /models/org/name/model.safetensors bytes=1000- storage GET /models/org/name/model.safetensors bytes=2000-]"
-	if got := fmt.Sprint(h.seen("storage GET")); got != want {
+	if got := fmt.Sprint(h.Seen("storage GET")); got != want {
 		t.Errorf("requests %s, want %s", got, want)
 	}
 }
@@ -71,7 +71,7 @@ func TestInterruptedDownloadIsContinued(t *testing.T) {
 			cancel()
 		}
 	}
-	h.fail = (&cutter{bytes: 5000, times: 1}).cut(h)
+	h.Fail = (&cutter{bytes: 5000, times: 1}).cut(h)
 	if _, err := r.Resolve(ctx, "org/name", ""); err == nil {
 		t.Fatal("it was not interrupted")
 	}
@@ -80,8 +80,8 @@ func TestInterruptedDownloadIsContinued(t *testing.T) {
 	}
 	r.Progress = nil
 	resolve(t, r, "org/name", "")
-	if seen := h.seen("storage GET /models/org/name/model.safetensors bytes=5000-"); len(seen) != 1 {
-		t.Errorf("it was not continued: %v", h.seen("storage"))
+	if seen := h.Seen("storage GET /models/org/name/model.safetensors bytes=5000-"); len(seen) != 1 {
+		t.Errorf("it was not continued: %v", h.Seen("storage"))
 	}
 	if left := incomplete(t, cache); len(left) != 0 {
 		t.Errorf("%v was left behind", left)
@@ -101,7 +101,7 @@ func TestDamagedDownloadIsRefused(t *testing.T) {
 	h := newFakeHub(t, map[string]map[string]string{"models/org/name": bigModel()})
 	r, cache := h.resolver()
 	damaged := strings.Replace(bigModel()[weightsFile], "a", "b", 1)
-	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+	h.Fail = func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(r.URL.Path, "/models/") {
 			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(damaged))
 			return true
@@ -114,7 +114,7 @@ func TestDamagedDownloadIsRefused(t *testing.T) {
 	if left := incomplete(t, cache); len(left) != 0 {
 		t.Errorf("%v was left behind", left)
 	}
-	h.fail = nil
+	h.Fail = nil
 	resolve(t, r, "org/name", "")
 }
 

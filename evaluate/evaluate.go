@@ -3,7 +3,8 @@
 //
 // A [Collection] is a folder in BEIR layout. A [Retriever] ranks its documents for every judged query: a
 // [Dense] one encodes texts and searches exactly, [BM25] is the lexical baseline. [Score] computes the
-// measures of a [Run] against [Qrels]; [Evaluate] does all of it and writes JSON, TREC runs and a table.
+// measures of a [Run] against [Qrels]; [Evaluate] does all of it and writes JSON, TREC runs, a table, a page of charts and
+// mteb's files.
 package evaluate
 
 import (
@@ -11,7 +12,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Options are the settings of an evaluation.
@@ -22,24 +25,13 @@ type Options struct {
 	Output   string         // the run folder that is written to; "": nothing is written
 	Warn     func(s string) // hears what is left out; nil: nobody does
 
+	Baseline   Retriever   // is measured as well and compared with; nil: none
+	Seed       uint64      // of intervals and tests
 	Aggregates []Aggregate // means to report beside the collections
 }
 
-// Result is what one collection gave.
-type Result struct {
-	Collection string             `json:"collection"`
-	Split      string             `json:"split"`
-	Model      string             `json:"model"`
-	Metrics    map[string]float64 `json:"metrics"` // unrounded
-	Queries    int                `json:"queries"` // that the metrics are means over
-	Documents  int                `json:"documents"`
-	Settings   map[string]any     `json:"settings"`
-	Scores     *Scores            `json:"-"` // per query
-	Task       *Task              `json:"-"` // of a benchmark; nil: none
-}
-
-// Evaluate searches the collections and scores what is found. Below Output it writes runs/<collection>.trec and
-// results/<collection>.json as soon as a collection is done, summary.json and summary.md at the end.
+// Evaluate searches the collections and scores what is found. Below Output it writes, as soon as a collection is done, its
+// run and judgements (runs/), result (results/) and mteb's file (mteb/), at the end summary.json, summary.md and report.html.
 func Evaluate(ctx context.Context, r Retriever, collections []*Collection, options Options) ([]Result, error) {
 	if err := checkNames(collections); err != nil {
 		return nil, err
@@ -58,14 +50,23 @@ func Evaluate(ctx context.Context, r Retriever, collections []*Collection, optio
 	if options.Output == "" {
 		return results, nil
 	}
-	return results, WriteSummary(options.Output, results, options.Metrics)
+	return results, WriteSummary(options.Output, results, options)
 }
 
 func evaluateOne(ctx context.Context, r Retriever, c *Collection, options Options) (*Result, error) {
+	var baseline *Baseline
+	if options.Baseline != nil {
+		var err error
+		if baseline, err = measureBaseline(ctx, c, options); err != nil {
+			return nil, err
+		}
+	}
+	start := time.Now()
 	run, err := r.Search(ctx, c, options.SearchOptions)
 	if err != nil {
 		return nil, err
 	}
+	seconds := time.Since(start).Seconds()
 	scores, err := Score(c.Qrels, run, options.Metrics, ScoreOptions{Complete: options.Complete})
 	if err != nil {
 		return nil, err
@@ -76,19 +77,51 @@ func evaluateOne(ctx context.Context, r Retriever, c *Collection, options Option
 		}
 	}
 	result := &Result{
-		Collection: c.Name, Split: c.Split, Model: r.Name(), Metrics: scores.Metrics(), Queries: len(scores.Queries),
-		Documents: len(c.IDs), Settings: maps.Clone(r.Settings()), Scores: scores, Task: c.Task,
+		Collection: c.Name, Split: c.Split, Model: r.Name(), Metrics: scores.Metrics(), Intervals: scores.Intervals(options.Seed),
+		Queries: len(scores.Queries), Documents: len(c.IDs), Seconds: seconds, Settings: settings(r, c, options),
+		Scores: scores, Task: c.Task, texts: c.texts(),
 	}
-	if result.Settings == nil {
-		result.Settings = map[string]any{}
+	if err := result.compare(baseline, options.Seed); err != nil {
+		return nil, err
 	}
-	result.Settings["top_k"] = options.TopK
-	result.Settings["remove_identical"] = options.RemoveIdentical
-	result.Settings["complete"] = options.Complete
 	if options.Output == "" {
 		return result, nil
 	}
-	return result, writeResult(options.Output, run, result)
+	return result, writeResult(options.Output, r, c, run, result)
+}
+
+// settings are the retriever's and what else decides a result.
+func settings(r Retriever, c *Collection, options Options) map[string]any {
+	all := map[string]any{}
+	maps.Copy(all, r.Settings())
+	all["top_k"] = options.TopK
+	all["remove_identical"] = options.RemoveIdentical || c.RemoveIdentical
+	all["complete"] = options.Complete
+	if len(c.Excluded) > 0 {
+		all["excluded_documents"] = true
+	}
+	return all
+}
+
+// measureBaseline searches with the baseline and writes its run below runs/<baseline>.
+func measureBaseline(ctx context.Context, c *Collection, options Options) (*Baseline, error) {
+	search := options.SearchOptions
+	if report := options.Progress; report != nil {
+		search.Progress = func(stage string, done, total int) { report(options.Baseline.Name()+" "+stage, done, total) }
+	}
+	run, err := options.Baseline.Search(ctx, c, search)
+	if err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	scores, err := Score(c.Qrels, run, options.Metrics, ScoreOptions{Complete: options.Complete})
+	if err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	b := &Baseline{Model: options.Baseline.Name(), Metrics: scores.Metrics(), Scores: scores}
+	if options.Output == "" {
+		return b, nil
+	}
+	return b, WriteRun(filepath.Join(options.Output, "runs", fileName(b.Model), c.Name+".trec"), run)
 }
 
 // checkNames rejects collections whose results would overwrite each other's.

@@ -142,8 +142,13 @@ func TestEvaluateWritesResults(t *testing.T) {
 	want := map[string]any{
 		"collection": "drinks", "split": "test", "model": "letters", "queries": 2.0, "documents": 3.0,
 		"metrics":  map[string]any{"ndcg@10": (1 + 1/math.Log2(3)) / 2, "recall@1": 0.5},
-		"settings": map[string]any{"alphabet": 26.0, "top_k": 2.0, "remove_identical": false, "complete": false},
+		"intervals": map[string]any{"ndcg@10": []any{1 / math.Log2(3), 1.0}, "recall@1": []any{0.0, 1.0}},
+		"settings":  map[string]any{"alphabet": 26.0, "top_k": 2.0, "remove_identical": false, "complete": false},
 	}
+	if seconds, ok := result["seconds"].(float64); !ok || seconds <= 0 {
+		t.Errorf("seconds: %v", result["seconds"])
+	}
+	delete(result, "seconds")
 	if !reflect.DeepEqual(result, want) {
 		t.Errorf("got  %v\nwant %v", result, want)
 	}
@@ -155,7 +160,8 @@ func TestEvaluateWritesResults(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, output, "summary.json")), &s); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(s, summary{"letters", map[string]map[string]float64{"drinks": results[0].Metrics}, results[0].Metrics}) {
+	if !reflect.DeepEqual(s, summary{Model: "letters", Metrics: map[string]map[string]float64{"drinks": results[0].Metrics},
+		Mean: results[0].Metrics, Intervals: map[string]map[string]Interval{"drinks": results[0].Intervals}}) {
 		t.Errorf("got summary %v", s)
 	}
 }

@@ -29,7 +29,7 @@ func (d Dense) Card() (Card, error) {
 
 // Card implements [Carded].
 func (m *BM25) Card() (Card, error) {
-	return Card{Name: "revela/" + strings.ReplaceAll(m.name, ":", "-"), Revision: "1", Sparse: true}, nil
+	return Card{Name: "revela/" + fileName(m.name), Revision: "1", Sparse: true}, nil
 }
 
 // Measures and cut-offs of mteb's retrieval tasks.

@@ -19,6 +19,7 @@ type Comparison struct {
 	P          float64 `json:"p"` // two-sided, by randomisation
 	Better     int     `json:"better"`
 	Worse      int     `json:"worse"` // queries for which the second run is better, and worse
+	Equal      int     `json:"equal"`
 }
 
 // resamples is the number of random draws of each test: p-values are exact to about 0.002 at 0.05.
@@ -78,6 +79,8 @@ func (c *Comparison) test(differences []float64, rng *rand.Rand) {
 			c.Better++
 		case d < 0:
 			c.Worse++
+		default:
+			c.Equal++
 		}
 	}
 	c.Low, c.High = bootstrapInterval(differences, rng)
@@ -94,8 +97,8 @@ func bootstrapInterval(differences []float64, rng *rand.Rand) (low, high float64
 		}
 		means[i] = total / float64(len(differences))
 	}
-	slices.Sort(means)
-	return means[resamples*25/1000], means[resamples*975/1000-1]
+	interval := middle95(means)
+	return interval[0], interval[1]
 }
 
 // randomisationTest returns the share of random sign changes whose mean is at least as far from 0 as the observed one. The

@@ -13,13 +13,16 @@ with_libtorch = eval "$$(./setup-gotch.sh --env)" &&
 JOBS ?= 2
 
 .DEFAULT_GOAL := build
-.PHONY: help setup env build test test-fixtures test-scripts lint check bench quickstart quickstart-seeds clean
+.PHONY: help setup setup-cuda env build test test-fixtures test-scripts lint check check-cuda bench bench-cuda quickstart quickstart-seeds clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## find or fetch libtorch and check the tools
 	@./setup-gotch.sh
+
+setup-cuda: ## also fetch the CUDA half of libtorch, for a machine with an NVIDIA GPU (1.5 GB)
+	@./setup-gotch.sh --cuda
 
 env: ## print the variables for a shell or an editor: eval "$(make env)"
 	@./setup-gotch.sh >&2
@@ -44,11 +47,22 @@ lint: setup $(TOOLS)/staticcheck
 
 check: lint test ## gofmt, vet, staticcheck and all tests
 
+check-cuda: setup-cuda build ## load the CUDA half of libtorch and check what it brings; needs no GPU
+	@scripts/check_cuda.sh
+
 $(TOOLS)/staticcheck:
 	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 
-bench: build ## measure the training step, beside PyTorch's where $PEER_PYTHON has it
-	@scripts/bench.sh
+bench: build ## measure step, encoding, tokenising, preparing, loading into benchmarks/ (BENCH="step encode": some)
+	@python3 scripts/bench.py $(BENCH_FLAGS)
+
+.PHONY: bench-guard race
+bench-guard: build ## measure the step and fail where a ratio is worse than benchmarks/baseline.json allows
+	@python3 scripts/bench.py --guard
+
+race: setup ## the tests under the race detector, a package at a time (without those on real collections)
+	$(with_libtorch) for package in $$(go list ./...); do \
+	  go test -race -short -skip '^TestData' -timeout 30m $$package || exit 1; done
 
 SEED ?= 1
 quickstart: build ## train a real retriever on Go's standard library and measure it (SEED=n; about 10 minutes)

@@ -3,6 +3,7 @@
 #
 # usage: setup-gotch.sh         set up; does nothing where that is done
 #        setup-gotch.sh --env   print the variables that the Go build needs
+#        setup-gotch.sh --cuda  set up, and fetch the CUDA half of the wheel's libtorch (1.5 GB)
 #
 # Looks in this order, and takes the first that is there:
 #   1. $LIBTORCH, a folder with include/ and lib/
@@ -21,6 +22,23 @@ version=2.11.0
 # What the wheel's libtorch_cpu.so needs of CUDA even on a CPU; other variants bring theirs along.
 cuda_runtime=nvidia-cuda-runtime==13.0.96
 cuda_profiler=nvidia-cuda-cupti==13.0.85
+# The wheel's CUDA half with what it loads: requirement, folder, libraries. Of cuDNN only the door is there, as the
+# program calls nothing of it; cuSOLVER and Triton are not loaded at all.
+cuda_half="
+torch==$version torch/lib libtorch_cuda.so libc10_cuda.so libtorch_nvshmem.so libcaffe2_nvrtc.so
+nvidia-cublas==13.1.0.3 nvidia/cu13/lib libcublas.so.13 libcublasLt.so.13
+$cuda_runtime nvidia/cu13/lib libcudart.so.13
+nvidia-cufft==12.0.0.61 nvidia/cu13/lib libcufft.so.12
+nvidia-cufile==1.15.1.6 nvidia/cu13/lib libcufile.so.0
+nvidia-curand==10.4.0.35 nvidia/cu13/lib libcurand.so.10
+nvidia-cusparse==12.6.3.3 nvidia/cu13/lib libcusparse.so.12
+nvidia-nvjitlink==13.0.88 nvidia/cu13/lib libnvJitLink.so.13
+nvidia-cuda-nvrtc==13.0.88 nvidia/cu13/lib libnvrtc.so.13 libnvrtc-builtins.so.13.0
+nvidia-cudnn-cu13==9.19.0.56 nvidia/cudnn/lib libcudnn.so.9
+nvidia-cusparselt-cu13==0.8.0 nvidia/cusparselt/lib libcusparseLt.so.0
+nvidia-nccl-cu13==2.28.9 nvidia/nccl/lib libnccl.so.2
+nvidia-nvshmem-cu13==3.4.5 nvidia/nvshmem/lib libnvshmem_host.so.3
+"
 # The -l flags in gotch's lib.go that empty archives satisfy.
 unneeded_libraries='torch torch_cuda c10_cuda cuda cudart cublas cudnn caffe2_nvrtc nvrtc nvrtc-builtins nvToolsExt'
 
@@ -33,8 +51,9 @@ origin= # where it came from, in words
 main() {
   case ${1-} in
     --env) print_environment ;;
+    --cuda) set_up_cuda ;;
     '') set_up ;;
-    *) die "unknown argument $1: expected nothing or --env" ;;
+    *) die "unknown argument $1: expected nothing, --env or --cuda" ;;
   esac
 }
 
@@ -64,6 +83,41 @@ set_up() {
   fi
   echo "libtorch $version, $origin: $layout"
   hint_cuda
+}
+
+# set_up_cuda puts the CUDA half beside the folder that the build uses: the program finds it there and loads it at run time,
+# so nothing is compiled or linked anew.
+set_up_cuda() {
+  set_up
+  if [ -e "$layout/lib/libtorch_cuda.so" ]; then
+    echo "its CUDA half: $layout/lib/libtorch_cuda.so"
+    return
+  fi
+  readelf -d "$layout/lib/libtorch_cpu.so" | grep -q 'NEEDED.*libcudart' ||
+    die "$layout is built without CUDA: expected the wheel's libtorch, or LIBTORCH=FOLDER of one with CUDA"
+  half=$(dirname "$(realpath -s "$layout")")/cuda-$version
+  if [ ! -f "$half/.done" ]; then
+    check_python
+    lock
+    [ -f "$half/.done" ] || lay_cuda
+  fi
+  echo "its CUDA half, from the wheels: $half"
+}
+
+lay_cuda() {
+  begin "$half"
+  echo "$cuda_half" | while read -r requirement folder names; do
+    [ -n "$requirement" ] || continue
+    # shellcheck disable=SC2046 # names are words of their own
+    fetch "$requirement" $(printf "$folder/%s " $names) || die "$requirement is missing: see above"
+  done
+  rm -rf "$cache/download"
+  mv "$part"/members/* "$part/"
+  rmdir "$part/members"
+  : >"$part/.done"
+  sync -f "$part/.done"
+  rm -rf "$half"
+  mv "$part" "$half"
 }
 
 # lay makes a folder of the cache out of the first source there is. Conditions only ask: sh ignores failures
@@ -155,8 +209,9 @@ wanted_variant() {
 
 hint_cuda() {
   if [ "$(wanted_variant)" != cpu ] && [ "$(variant_of "$layout")" = cpu ]; then
-    echo "note: this machine has an NVIDIA driver, but this libtorch is for the CPU alone." \
-      "LIBTORCH=FOLDER names another, such as the torch folder of a Python with torch $version."
+    [ -f "$(dirname "$(realpath -s "$layout")")/cuda-$version/.done" ] ||
+      echo "note: this machine has an NVIDIA driver, but this libtorch is for the CPU alone." \
+        "make setup-cuda fetches its CUDA half; LIBTORCH=FOLDER names another, such as a Python's torch folder."
   fi
 }
 
@@ -223,7 +278,7 @@ fetch() {
 # so what else lies beside is left from a run that was killed.
 begin() {
   target=$1 part=$1.part
-  rm -rf "$cache"/libtorch-*.part
+  rm -rf "$cache"/libtorch-*.part "$cache"/cuda-*.part
   mkdir -p "$part"
 }
 

@@ -210,15 +210,17 @@ func TestDoctor(t *testing.T) {
 }
 
 func TestDoctorOnCUDA(t *testing.T) {
+	gpus := []torch.CUDADevice{{Name: "H100", Major: 9, Memory: 80e9}}
 	for _, test := range []struct {
 		d    diagnosis
 		want string
 	}{
-		{diagnosis{}, "not used: no NVIDIA driver here, so the CPU computes"},
-		{diagnosis{Driver: "570"}, "not used: there is a driver (570), but libtorch is the CPU's; run ./setup-gotch.sh for the other"},
-		{diagnosis{Driver: "570", CUDALibrary: "l", CUDAError: "load l: no libcudart.so.13"}, "not used: load l: no libcudart.so.13"},
-		{diagnosis{Driver: "570", CUDALibrary: "l"}, "not used: the driver (570) shows no device to libtorch; see nvidia-smi"},
-		{diagnosis{Driver: "570", CUDALibrary: "l", CUDA: true}, "used: 570"},
+		{diagnosis{driverError: "no driver"}, "not used: no driver"},
+		{diagnosis{GPUs: gpus}, "not used: cuda:0 H100 (80.0 GB, compute capability 9.0), but libtorch is the CPU's alone; `make setup-cuda` fetches the rest"},
+		{diagnosis{CUDALibrary: "l", CUDAError: "load l: no libcudart.so.13"}, "not used: load l: no libcudart.so.13"},
+		{diagnosis{CUDALibrary: "l", CUDAVersion: "13.0", driverError: "no driver"}, "CUDA libtorch loaded, for CUDA 13.0, no device: no driver"},
+		{diagnosis{CUDALibrary: "l", CUDAVersion: "13.0", CUDA: true, GPUs: gpus},
+			"CUDA libtorch loaded, for CUDA 13.0; used: cuda:0 H100 (80.0 GB, compute capability 9.0)"},
 	} {
 		if got := test.d.cudaAdvice(); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)

@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -42,9 +40,14 @@ type diagnosis struct {
 	Memory       int64  `json:"memory"`       // bytes
 	Available    int64  `json:"memory_available"`
 	Driver       string `json:"nvidia_driver"`
-	CUDA         bool   `json:"cuda"` // libtorch sees a device
-	CUDALibrary  string `json:"cuda_library"`
+	CUDA         bool   `json:"cuda"`         // device: auto is a GPU
+	CUDALibrary  string `json:"cuda_library"` // the CUDA half of libtorch
+	CUDAVersion  string `json:"cuda_version"` // that it is built for, once loaded
+	CUDAFlash    bool   `json:"cuda_flash_attention"`
 	CUDAError    string `json:"cuda_error,omitempty"`
+
+	GPUs        []torch.CUDADevice `json:"gpus"`
+	driverError string
 
 	machine.Products // measured now, and kept for precision: auto
 }
@@ -80,21 +83,19 @@ func diagnose() (*diagnosis, error) {
 	return d, err
 }
 
-// lookForCUDA loads the CUDA half of libtorch where there is a driver and the library lies beside the CPU's.
+// lookForCUDA loads the CUDA half of libtorch where it is there, with or without a GPU.
 func (d *diagnosis) lookForCUDA() {
-	path := filepath.Join(filepath.Dir(d.Library), "libtorch_cuda.so")
-	if _, err := os.Stat(path); err != nil {
+	c := torch.FindCUDA()
+	d.GPUs, d.CUDALibrary, d.driverError = c.Devices, c.Library, c.DriverError
+	if c.Library == "" {
 		return
 	}
-	d.CUDALibrary = path
-	if d.Driver == "" {
+	if err := torch.LoadCUDA(c.Library); err != nil {
+		d.CUDAError = err.Error()
 		return
 	}
-	if err := torch.LoadCUDA(path); err != nil {
-		d.CUDAError = strings.ReplaceAll(err.Error(), "\n", " ")
-		return
-	}
-	d.CUDA = torch.HasCUDA()
+	d.CUDAVersion, d.CUDAFlash = torch.CUDAVersion(), torch.HasCUDAKernel("aten::_flash_attention_forward")
+	d.CUDA = len(c.Devices) > 0
 }
 
 func (d *diagnosis) print(w io.Writer) {
@@ -128,16 +129,25 @@ func (d *diagnosis) bf16Advice() string {
 // cudaAdvice says what the program runs on and why.
 func (d *diagnosis) cudaAdvice() string {
 	switch {
-	case d.CUDA:
-		return "used: " + d.Driver
-	case d.Driver == "":
-		return "not used: no NVIDIA driver here, so the CPU computes"
-	case d.CUDALibrary == "":
-		return "not used: there is a driver (" + d.Driver + "), but libtorch is the CPU's; run ./setup-gotch.sh for the other"
 	case d.CUDAError != "":
 		return "not used: " + d.CUDAError
+	case d.CUDALibrary == "" && d.driverError != "":
+		return "not used: " + d.driverError
+	case d.CUDALibrary == "":
+		return "not used: " + d.gpus() + ", but libtorch is the CPU's alone; `make setup-cuda` fetches the rest"
+	case d.CUDA:
+		return fmt.Sprintf("CUDA libtorch loaded, for CUDA %s; used: %s", d.CUDAVersion, d.gpus())
 	}
-	return "not used: the driver (" + d.Driver + ") shows no device to libtorch; see nvidia-smi"
+	return fmt.Sprintf("CUDA libtorch loaded, for CUDA %s, no device: %s", d.CUDAVersion, d.driverError)
+}
+
+// gpus names the devices.
+func (d *diagnosis) gpus() string {
+	var names []string
+	for i, g := range d.GPUs {
+		names = append(names, fmt.Sprintf("cuda:%d %s (%s, compute capability %d.%d)", i, g.Name, size(g.Memory), g.Major, g.Minor))
+	}
+	return strings.Join(names, ", ")
 }
 
 // advice is what to do about what is missing.

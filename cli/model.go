@@ -62,8 +62,8 @@ func openModel(ctx *cli.Context, c *config.Config, search bool) (*encode.Encoder
 }
 
 func open(ctx *cli.Context, c *config.Config, o encode.OpenOptions) (*encode.Encoder, error) {
-	if c.Device != "auto" && c.Device != "cpu" {
-		return nil, fmt.Errorf("%s: device: found %s, expected auto or cpu: encoding on CUDA is not available yet", c.At("device"), c.Device)
+	if _, err := torch.SelectDevice(c.Device); err != nil {
+		return nil, fmt.Errorf("%s: device: %w", c.At("device"), err)
 	}
 	torch.SetThreads(c.Threads)
 	p := newProgress(ctx.App.ErrWriter, size)

@@ -130,6 +130,9 @@ func (e *Encoder) batch(ids [][]int32, indices []int, dim int, out []float32) er
 
 // batchTokens is the most tokens of a batch: what was asked for, less where a few large batches would leave cores idle.
 func (e *Encoder) batchTokens(ids [][]int32) int {
+	if torch.OnDevice() {
+		return cmp.Or(e.BatchTokens, DefaultBatchTokens)
+	}
 	total := 0
 	for _, text := range ids {
 		total += len(text)
@@ -157,16 +160,20 @@ func batchByLength(ids [][]int32, limit int) [][]int {
 }
 
 // parallel runs f(0…n-1) on as many goroutines as there are threads, each with single-threaded operations: batches are
-// independent, so a core a batch wastes nothing on waiting for others.
+// independent, so a core a batch wastes nothing on waiting for others. A device is kept busy by two goroutines: it computes
+// one's batch while the other reads a result and packs the next.
 func parallel(ctx context.Context, n int, f func(i int) error) error {
-	count := torch.Threads()
+	count, workers := torch.Threads(), torch.Threads()
+	if torch.OnDevice() {
+		workers = 2
+	}
 	torch.SetThreads(1)
 	defer torch.SetThreads(count)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(count, n) {
+	for range min(workers, n) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				if err := f(int(i)); err != nil {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"revela/model/checkpoint"
 	"revela/torch"
@@ -73,13 +74,24 @@ func (t *Targets) shifted(offset int64) *Targets {
 	return &Targets{Rows: rows, Labels: t.Labels}
 }
 
-const logitsInFlight = 1 << 24 // elements of a chunk of logits
+// Elements of a chunk of logits: enough rows for products at full speed, for a CPU's caches or for a GPU.
+const (
+	logitsInFlight         = 1 << 24
+	logitsInFlightOnDevice = 1 << 27
+)
 
 // loss is the mean cross entropy of the targets, given the last layer's result [T, D].
 func (m *LanguageModel) loss(s *torch.Scope, x torch.Tensor, t *Targets) torch.Tensor {
-	n := int64(len(t.Rows))
+	n, vocabulary := int64(len(t.Rows)), m.head.Shape[0]
+	if most := slices.Max(t.Labels); most >= vocabulary || slices.Min(t.Labels) < 0 { // devices do not say so
+		s.Fail(fmt.Errorf("loss: label %d found; 0 to %d expected", most, vocabulary-1))
+		return torch.Tensor{}
+	}
 	hidden := m.Final(s, s.IndexSelect(x, 0, torch.From(s, t.Rows, n)))
-	chunk := max(16, logitsInFlight/m.head.Shape[0])
+	chunk := max(16, logitsInFlight/vocabulary)
+	if torch.OnDevice() {
+		chunk = max(16, logitsInFlightOnDevice/vocabulary)
+	}
 	return s.LinearCrossEntropy(hidden, m.head.In(s), torch.From(s, t.Labels, n), chunk)
 }
 

@@ -77,7 +77,11 @@ func TestCausalWindowEqualsComposite(t *testing.T) {
 // relativeDifference is the largest |a−b| over the largest |b|.
 func relativeDifference(t *testing.T, a, b Tensor) float64 {
 	t.Helper()
-	x, y := read(t, a), read(t, b)
+	return difference(t, read(t, a), read(t, b))
+}
+
+func difference(t *testing.T, x, y []float64) float64 {
+	t.Helper()
 	if len(x) != len(y) {
 		t.Fatalf("%d elements against %d", len(x), len(y))
 	}

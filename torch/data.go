@@ -1,6 +1,7 @@
 package torch
 
 // #include "shim.h"
+// #include "shim_device.h"
 import "C"
 
 import (
@@ -87,26 +88,45 @@ func From[E element](s *Scope, data []E, shape ...int64) Tensor {
 	return s.FromBytes(bytes, dtypeOf[E](), shape...)
 }
 
-// FromBytes returns a new tensor with a copy of data, which holds its elements little-endian.
+// FromBytes returns a new tensor with a copy of data, which holds its elements little-endian. To a GPU the copy goes through
+// memory that the system cannot page out, and nothing waits for it.
 func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int64) Tensor {
-	return s.fromMemory("tensor of slice", data, dtype, shape, true)
+	const op = "tensor of slice"
+	if !OnDevice() {
+		return s.onHost(op, data, dtype, shape, true)
+	}
+	return s.uploaded(op, data, dtype, shape)
 }
 
 // FromMemory returns a tensor over foreign memory, without a copy: data must be no memory of Go's heap (a mapped file)
-// and must outlive the tensor.
+// and must outlive the tensor. On a device the tensor is a copy.
 func (s *Scope) FromMemory(data []byte, dtype DType, shape ...int64) Tensor {
-	return s.fromMemory("tensor of memory", data, dtype, shape, false)
+	const op = "tensor of memory"
+	if !OnDevice() {
+		return s.onHost(op, data, dtype, shape, false)
+	}
+	return s.uploaded(op, data, dtype, shape)
 }
 
-func (s *Scope) fromMemory(op string, data []byte, dtype DType, shape []int64, copied bool) Tensor {
+func (s *Scope) onHost(op string, data []byte, dtype DType, shape []int64, copied bool) Tensor {
+	return s.fromMemory(op, data, dtype, shape, func(out *unsafe.Pointer) *C.char {
+		return C.revela_from_blob(unsafe.Pointer(unsafe.SliceData(data)), cints(shape), C.int(len(shape)), C.int(dtype),
+			cbool(copied), out)
+	})
+}
+
+func (s *Scope) uploaded(op string, data []byte, dtype DType, shape []int64) Tensor {
+	return s.fromMemory(op, data, dtype, shape, func(out *unsafe.Pointer) *C.char {
+		return C.revela_upload(unsafe.Pointer(unsafe.SliceData(data)), cints(shape), C.int(len(shape)), C.int(dtype), out)
+	})
+}
+
+func (s *Scope) fromMemory(op string, data []byte, dtype DType, shape []int64, call func(out *unsafe.Pointer) *C.char) Tensor {
 	if want := numel(shape) * int64(dtype.Size()); int64(len(data)) != want {
 		s.Fail(fmt.Errorf("%s: %d bytes found, %d expected for %v of shape %v", op, len(data), want, dtype, shape))
 		return Tensor{}
 	}
-	t := s.shim(op, nil, func(out *unsafe.Pointer) *C.char {
-		return C.revela_from_blob(unsafe.Pointer(unsafe.SliceData(data)), cints(shape), C.int(len(shape)), C.int(dtype),
-			cbool(copied), out)
-	})
+	t := s.shim(op, nil, call)
 	runtime.KeepAlive(data)
 	return t
 }

@@ -1,6 +1,7 @@
 package torch
 
 // #include "shim.h"
+// #include "shim_device.h"
 import "C"
 
 import (
@@ -31,3 +32,16 @@ func procStatus(key string) int64 {
 
 // ReleaseMemory gives freed C memory back to the system.
 func ReleaseMemory() { C.revela_malloc_trim() }
+
+// DeviceMemory is the memory of the device that tensors are made on, in bytes; all 0 on the CPU.
+type DeviceMemory struct {
+	Used, Peak  int64 // by tensors now, and at most since the peak was last reset
+	Free, Total int64 // of the device; what libtorch keeps for later tensors is not free
+}
+
+// ReadDeviceMemory reads the statistics of the device's allocator and, where asked, starts the peak anew.
+func ReadDeviceMemory(resetPeak bool) (DeviceMemory, error) {
+	var used, peak, free, total C.int64_t
+	err := failure("device memory", C.revela_device_memory(&used, &peak, &free, &total, cbool(resetPeak)))
+	return DeviceMemory{int64(used), int64(peak), int64(free), int64(total)}, err
+}

@@ -108,5 +108,5 @@ func (s *Scope) Normalize(x Tensor) Tensor {
 
 // Diagonal returns a bool mask [n, n] that is true on the diagonal.
 func (s *Scope) Diagonal(n int64) Tensor {
-	return s.gotch("eye", nil, func(out *lib.Ctensor) { lib.AtgEye(out, n, int32(Bool), cpu) })
+	return s.placed(s.gotch("eye", nil, func(out *lib.Ctensor) { lib.AtgEye(out, n, int32(Bool), cpu) }))
 }

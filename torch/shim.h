@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 // core
-void revela_enter(int threads); // before a call of gotch: sets this OS thread's number of threads
+void revela_enter(int threads); // before a call of gotch: sets this OS thread's number of threads and its device
 char *revela_grad(void **outs, void **gouts, int n, void **ins, void **res, int nin, int keep);
 char *revela_from_blob(void *data, const int64_t *sizes, int nd, int dtype, int copy, void **out);
 char *revela_sizes(void *t, int64_t *sizes, int capacity, int *nd, int *dtype);
@@ -18,10 +18,8 @@ char *revela_set_requires_grad(void *t, int on);
 char *revela_copy_out(void *t, void *data, size_t bytes);
 int revela_set_grad_enabled(int on); // returns the former mode of this OS thread
 
-// device, memory, randomness
-int revela_has_cuda(void);
+// memory, randomness; devices are in shim_device.h
 int revela_cpu_capability(char *name, int capacity);
-char *revela_load_library(const char *path);
 void revela_malloc_trim(void);
 char *revela_manual_seed(uint64_t seed);
 char *revela_rng_state(void **out);

@@ -10,6 +10,7 @@
 // never with pairs × length². Heads of grouped queries share keys without a copy. Sums are fp32 (fp64 for fp64).
 #include "shim_attention_kernel.hpp"
 #include "shim.h"
+#include "shim_device.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -155,8 +156,11 @@ char *revela_attention(void *q, void *k, void *v, void *weights, const int64_t *
     Tensor w = weights ? T(weights) : at::ones({npairs}, Q.options().dtype(c_type));
     TORCH_CHECK(w.dim() == 1 && w.size(0) == npairs, "attention: weights ", w.sizes(), " found, [", npairs, "] expected");
     Tensor table = at::from_blob(const_cast<int64_t *>(pairs), {npairs, 4}, at::kLong).clone();
-    bool slow = use_composite || !Q.is_cpu();
-    *out = release(slow ? composite(Q, K, V, w, table, {(bool)causal, (bool)value_norm, window, scale})
+    if (!Q.is_cpu() && !use_composite) {
+      *out = release(device_attention(Q, K, V, weights ? w : Tensor(), pairs, npairs, causal, window, value_norm, scale));
+      return;
+    }
+    *out = release(use_composite ? composite(Q, K, V, w, table, {(bool)causal, (bool)value_norm, window, scale})
                         : PackedAttention::apply(Q, K, V, w, table, (bool)causal, window, (bool)value_norm, scale));
   });
 }

@@ -1,13 +1,13 @@
 // Autograd, tensors over foreign memory, devices, randomness and the optimiser's list operations.
 #include "shim.h"
 #include "shim.hpp"
+#include "shim_device.hpp"
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/GradMode.h>
-#include <dlfcn.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -28,6 +28,7 @@ void revela_enter(int threads) {
     at::set_num_threads(threads);
     current = threads;
   }
+  enter_device();
 }
 
 char *revela_grad(void **outs, void **gouts, int n, void **ins, void **res, int nin, int keep) {
@@ -74,17 +75,11 @@ int revela_set_grad_enabled(int on) {
   return before;
 }
 
-int revela_has_cuda(void) { return at::globalContext().hasCUDA(); }
-
 int revela_cpu_capability(char *name, int capacity) {
   std::string s = at::get_cpu_capability();
   std::strncpy(name, s.c_str(), capacity - 1);
   name[capacity - 1] = 0;
   return (int)s.size();
-}
-
-char *revela_load_library(const char *path) {
-  return dlopen(path, RTLD_NOW | RTLD_GLOBAL) ? nullptr : strdup(dlerror());
 }
 
 void revela_malloc_trim(void) { malloc_trim(0); }

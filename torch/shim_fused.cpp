@@ -1,6 +1,7 @@
 // Chains of small operations of a decoder layer as one operation each, with its own backward: RMSNorm, rotary
 // position embedding, SwiGLU. Sums are fp32 (fp64 for fp64); in bf16, results are rounded where transformers rounds.
 #include "shim.h"
+#include "shim_device.hpp"
 #include "shim_simd.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -239,12 +240,7 @@ char *revela_rms_norm(void *x, void *weight, double eps, void **out) {
     TORCH_CHECK(X.dim() > 0 && W.dim() == 1 && X.size(-1) == W.size(0) && X.scalar_type() == W.scalar_type(),
                 "rms_norm: x ", X.sizes(), " ", X.scalar_type(), ", weight ", W.sizes(), " ", W.scalar_type(),
                 " found, the same width and dtype expected");
-    if (X.is_cpu()) {
-      *out = release(RMSNorm::apply(X, W, eps));
-      return;
-    }
-    Tensor wide = X.to(at::kFloat);
-    *out = release(W * (wide * at::rsqrt(wide.pow(2).mean(-1, true) + eps)).to(X.scalar_type()));
+    *out = release(X.is_cpu() ? RMSNorm::apply(X, W, eps) : device_rms_norm(X, W, eps));
   });
 }
 
@@ -255,14 +251,7 @@ char *revela_rope(void *x, void *cos, void *sin, void **out) {
                     2 * C.size(1) == X.size(2),
                 "rope: x ", X.sizes(), ", cos ", C.sizes(), ", sin ", S.sizes(),
                 " found, [T, H, D], [T, D/2], [T, D/2] expected");
-    if (X.is_cpu()) {
-      *out = release(Rope::apply(X, C, S));
-      return;
-    }
-    int64_t half = X.size(2) / 2;
-    Tensor a = X.narrow(2, 0, half).to(at::kFloat), b = X.narrow(2, half, half).to(at::kFloat);
-    Tensor c = C.unsqueeze(1), s = S.unsqueeze(1);
-    *out = release(at::cat({a * c - b * s, b * c + a * s}, 2).to(X.scalar_type()));
+    *out = release(X.is_cpu() ? Rope::apply(X, C, S) : device_rope(X, C, S));
   });
 }
 
@@ -271,6 +260,6 @@ char *revela_swiglu(void *gate, void *up, void **out) {
     Tensor &G = T(gate), &U = T(up);
     TORCH_CHECK(G.sizes() == U.sizes() && G.scalar_type() == U.scalar_type(), "swiglu: gate ", G.sizes(), ", up ",
                 U.sizes(), " found, the same shape and dtype expected");
-    *out = release(G.is_cpu() ? SwiGLU::apply(G, U) : at::silu(G) * U);
+    *out = release(G.is_cpu() ? SwiGLU::apply(G, U) : device_swiglu(G, U));
   });
 }

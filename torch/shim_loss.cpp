@@ -56,7 +56,8 @@ void entropy(Tensor &logits, const Tensor &labels, double scale, Tensor &losses,
     return entropy_rows<double>(logits, labels, scale, losses, at);
   if (logits.is_cpu() && logits.scalar_type() == at::kBFloat16)
     return entropy_rows<bf16>(logits, labels, scale, losses, at);
-  Tensor logp = at::log_softmax(logits.to(at::kFloat), 1), index = labels.unsqueeze(1);
+  auto type = logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  Tensor logp = at::log_softmax(logits.to(type), 1), index = labels.unsqueeze(1);
   losses.narrow(0, at, labels.size(0)).copy_(-logp.gather(1, index).squeeze(1));
   if (scale > 0) {
     Tensor p = logp.exp_();
@@ -103,10 +104,11 @@ char *revela_linear_cross_entropy(void *hidden, void *weight, void *labels, int6
                     H.size(0) > 0 && L.scalar_type() == at::kLong && chunk > 0,
                 "linear_cross_entropy: hidden ", H.sizes(), ", weight ", W.sizes(), ", labels ", L.sizes(), " ",
                 L.scalar_type(), " found, [T, D], [V, D], int64 [T] with T > 0 expected");
-    Tensor range = at::stack({L.min(), L.max()}).to(at::kCPU);
-    TORCH_CHECK(range[0].item<int64_t>() >= 0 && range[1].item<int64_t>() < W.size(0),
-                "linear_cross_entropy: labels from ", range[0].item<int64_t>(), " to ", range[1].item<int64_t>(),
-                " found, 0 to ", W.size(0) - 1, " expected");
+    if (L.is_cpu()) { // on a device, to look would be to wait
+      auto [least, most] = at::aminmax(L);
+      TORCH_CHECK(least.item<int64_t>() >= 0 && most.item<int64_t>() < W.size(0), "linear_cross_entropy: labels from ",
+                  least.item<int64_t>(), " to ", most.item<int64_t>(), " found, 0 to ", W.size(0) - 1, " expected");
+    }
     bool grad = c10::GradMode::is_enabled();
     *out = release(LinearCrossEntropy::apply(H, W, L, chunk, grad && H.requires_grad(), grad && W.requires_grad()));
   });

@@ -31,8 +31,10 @@ func requireError(t *testing.T, c tiny, want string) string {
 }
 
 func TestFixtureErrors(t *testing.T) {
-	requireError(t, tiny{more: "device: cuda:1"},
-		"test.yaml:8: device: found cuda:1, expected auto or cpu: training on CUDA is not available yet")
+	if c := torch.FindCUDA(); c.DriverError != "" {
+		requireError(t, tiny{more: "device: cuda:1"},
+			"test.yaml:8: device: found cuda:1, but "+c.DriverError+"; expected an NVIDIA GPU and its driver")
+	}
 	requireError(t, tiny{data: ", groups: []"}, "test.yaml:6: data.groups: found nothing, expected a groups file (see `revela prepare`)")
 	requireError(t, tiny{retriever: ", adapter: /none"}, `test.yaml:3: retriever.adapter: resolve checkpoint "/none": `+
 		"no such folder, and it is no HuggingFace id (org/name) or pypi:PACKAGE==VERSION")

@@ -40,14 +40,13 @@ func (o *InfoNCE) Step(b *Batch, share float64) (Result, error) {
 		return Result{}, err
 	}
 	result := Result{Tokens: int(b.Queries.Tokens() + b.Texts.Tokens()), Entropy: entropy(values, int(min(m, n)))}
-	if result.Loss, err = loss.Float(); err != nil {
-		return Result{}, err
-	}
+	loss = c.Scope().Detach(loss) // is read last: a device computes backward meanwhile
 	c.Backward(torch.From(c.Scope(), []float32{float32(share)}))
 	if c.Err() != nil {
 		return Result{}, fmt.Errorf("retriever: %w", c.Err())
 	}
-	return result, nil
+	result.Loss, err = loss.Float()
+	return result, err
 }
 
 // contrast returns the loss of pooled queries [m, D] and texts [n, D], and the softmax of the scores [min(m, n), n]. Queries

@@ -65,12 +65,11 @@ func openGroups(c *config.Config) (*data.Groups, error) {
 // resolveMachine settles what depends on the machine: device and precision.
 func (in *inputs) resolveMachine() error {
 	c := in.config
-	if c.Device != "auto" && c.Device != "cpu" {
-		return fmt.Errorf("%s: found %s, expected auto or cpu: training on CUDA is not available yet", at(c, "device"), c.Device)
+	var err error
+	if c.Device, err = torch.SelectDevice(c.Device); err != nil {
+		return fmt.Errorf("%s: %w", at(c, "device"), err)
 	}
-	c.Device = "cpu"
 	if c.Precision == "auto" {
-		var err error
 		if c.Precision, err = machine.Precision(); err != nil {
 			return fmt.Errorf("%s: %w", at(c, "precision"), err)
 		}

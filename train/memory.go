@@ -18,7 +18,7 @@ func recompute(c *config.Config, m Models, compute torch.DType, learning int64) 
 		return false
 	}
 	const gradientsAndMoments = 3 * 4 // bytes of a parameter that learns
-	free := machine.Read().Available*4/5 - learning*gradientsAndMoments
+	free := available()*4/5 - learning*gradientsAndMoments
 	size := int64(c.Data.GroupSize)
 	lengths := c.Retriever.TrainMaxLength
 	needed := activations(m.Retriever, size*int64(lengths.Query+lengths.Passage), compute)
@@ -26,6 +26,14 @@ func recompute(c *config.Config, m Models, compute torch.DType, learning int64) 
 		needed += activations(m.LM, size*int64(c.Data.MaxLength.Query+c.Data.MaxLength.Text), compute)
 	}
 	return needed > free
+}
+
+// available is the free memory of the device that tensors are made on, else of this machine.
+func available() int64 {
+	if memory, err := torch.ReadDeviceMemory(false); err == nil && torch.OnDevice() {
+		return memory.Free
+	}
+	return machine.Read().Available
 }
 
 // activations estimates the bytes that a network keeps for its backward pass: what goes into and comes out of every linear

@@ -21,7 +21,7 @@ type Metrics struct {
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	Seconds         float64 `json:"seconds"`
 	ResidentBytes   int64   `json:"resident_bytes"`
-	DeviceBytes     int64   `json:"device_bytes"`   // 0 on a CPU
+	DeviceBytes     int64   `json:"device_bytes"`   // of tensors on the device, the most in this step; 0 on a CPU
 	WeightEntropy   float64 `json:"weight_entropy"` // of a query's weights over the texts, in nats
 }
 

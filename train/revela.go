@@ -70,14 +70,13 @@ func (o *Revela) languageModel(c *model.Chain, b *Batch, pairs []torch.Pair, sha
 	if c.Err() != nil {
 		return torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
 	}
-	if *loss, err = value.Float(); err != nil {
-		return torch.Tensor{}, err
-	}
+	value = c.Scope().Detach(value) // is read last: a device computes backward meanwhile
 	grad := c.Backward(torch.From(c.Scope(), []float32{float32(share)}))
 	if c.Err() != nil {
 		return torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
 	}
-	return grad, nil
+	*loss, err = value.Float()
+	return grad, err
 }
 
 func (o *Revela) chain() *model.Chain {

@@ -179,7 +179,9 @@ func (t *trainer) step(groups <-chan prepared) (Metrics, error) {
 	m.Seconds = time.Since(started).Seconds()
 	m.TokensPerSecond = float64(m.Tokens) / m.Seconds
 	m.ResidentBytes = torch.ResidentBytes()
-	return m, nil
+	memory, err := torch.ReadDeviceMemory(true)
+	m.DeviceBytes = memory.Peak
+	return m, err
 }
 
 // group adds the gradient of a group's loss.

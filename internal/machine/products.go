@@ -28,9 +28,16 @@ func (p Products) Ratio() float64 { return p.BF16 / p.FP32 }
 // FastBF16 reports whether the processor multiplies bf16 so much faster than fp32 that training and encoding should use it.
 func (p Products) FastBF16() bool { return p.FP32 > 0 && p.Ratio() >= fastRatio }
 
-// Precision is what `auto` stands for on this CPU: "bf16" where it multiplies that fast, else "fp32". The first question on
-// a machine takes a tenth of a second to measure; the answer is kept in the user's cache folder.
+// Precision is what `auto` stands for on this CPU, or on the device that tensors are made on: "bf16" where it multiplies that
+// fast, else "fp32". The first question on a machine takes a tenth of a second to measure; the answer is kept in the user's
+// cache folder.
 func Precision() (string, error) {
+	if torch.OnDevice() {
+		if torch.DeviceMultipliesBF16() {
+			return "bf16", nil
+		}
+		return "fp32", nil
+	}
 	p, ok := readProducts()
 	if !ok {
 		var err error

@@ -1,0 +1,17 @@
+// Package fakedevice gives libtorch a device for tests: its memory is the CPU's and so are its kernels, but to libtorch it is
+// another device, as a GPU is. An operation that gets tensors of both fails, as it would on a GPU, so that whatever runs
+// here keeps all tensors where they belong; and since it is not the CPU, code runs that is otherwise for GPUs alone. Flash
+// attention is there by a plain implementation of what libtorch's kernel promises, and checks what the kernel demands.
+package fakedevice
+
+// #cgo CXXFLAGS: -std=c++17 -O1
+// #cgo LDFLAGS: -ltorch_cpu -lc10 -lstdc++
+// #include <stdint.h>
+// int64_t revela_fake_flash_calls(void);
+import "C"
+
+// Name is what libtorch calls the device.
+const Name = "fake:0"
+
+// FlashCalls counts the calls of flash attention's forward.
+func FlashCalls() int64 { return int64(C.revela_fake_flash_calls()) }

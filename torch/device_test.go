@@ -1,0 +1,228 @@
+package torch
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"revela/internal/fakedevice"
+)
+
+// onDevice makes all tensors of a test on a device that is not the CPU.
+func onDevice(t *testing.T) {
+	t.Helper()
+	if err := UseDevice(fakedevice.Name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := UseDevice("cpu"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What devices compute by other code than the CPU has the gradients that finite differences give.
+func TestGradientsOnDevice(t *testing.T) {
+	onDevice(t)
+	for name, test := range map[string]func(*testing.T){
+		"attention": TestGradientOfAttention, "self-attention": TestGradientOfSelfAttention, "rms_norm": TestGradientOfRMSNorm,
+		"swiglu": TestGradientOfSwiGLU, "rope": TestGradientOfRope, "linear_cross_entropy": TestGradientOfLinearCrossEntropy,
+		"lora_linear": TestGradientOfLoRALinear,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// operations draw their inputs and return them with a result.
+var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor){
+	"rms_norm": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{50, 64}, []int64{64})
+		return in, s.RMSNorm(in[0], in[1], 1e-5)
+	},
+	"rope": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{9, 4, 16})
+		return in, s.Rope(in[0], s.Uniform(Float32, -1, 1, 9, 8), s.Uniform(Float32, -1, 1, 9, 8))
+	},
+	"swiglu": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{30, 40}, []int64{30, 40})
+		return in, s.SwiGLU(in[0], in[1])
+	},
+	"lora_linear": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{20, 32}, []int64{4, 32}, []int64{24, 4})
+		return in, s.LoRALinear(in[0], s.Randn(dtype, 24, 32), in[1], in[2], 0.5)
+	},
+	"linear_cross_entropy": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{7, 16}, []int64{40, 16})
+		return in, s.LinearCrossEntropy(in[0], in[1], From(s, []int64{0, 3, 10, 5, 39, 2, 9}, 7), 3)
+	},
+	"attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		return attended(s, dtype, AttentionOptions{Scale: 0.25})
+	},
+	"normed attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		return attended(s, dtype, AttentionOptions{Scale: 0.25, ValueNorm: true})
+	},
+	"self-attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		return selfAttended(s, dtype, AttentionOptions{Scale: 0.25})
+	},
+	"causal attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		return selfAttended(s, dtype, AttentionOptions{Scale: 0.25, Causal: true})
+	},
+	"window of attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		return selfAttended(s, dtype, AttentionOptions{Scale: 0.25, Causal: true, Window: 20})
+	},
+}
+
+func leaves(s *Scope, dtype DType, shapes ...[]int64) []Tensor {
+	var in []Tensor
+	for _, shape := range shapes {
+		in = append(in, s.Leaf(s.Randn(dtype, shape...)))
+	}
+	return in
+}
+
+func attended(s *Scope, dtype DType, o AttentionOptions) ([]Tensor, Tensor) {
+	q, k, v, w, pairs := attentionCase(s, dtype)
+	in := []Tensor{s.Leaf(q), s.Leaf(k), s.Leaf(v), s.Leaf(w)}
+	return in, s.Attention(in[0], in[1], in[2], in[3], pairs, o)
+}
+
+func selfAttended(s *Scope, dtype DType, o AttentionOptions) ([]Tensor, Tensor) {
+	in := leaves(s, dtype, []int64{300, 6, 16}, []int64{300, 2, 16}, []int64{300, 2, 16})
+	pairs := []Pair{{0, 150, 0, 150}, {150, 37, 150, 37}, {187, 1, 187, 1}, {188, 112, 188, 112}}
+	return in, s.Attention(in[0], in[1], in[2], Tensor{}, pairs, o)
+}
+
+// Values and gradients are those of the CPU, whichever of flash attention (bf16) and padded products (fp32) serves.
+func TestDeviceEqualsCPU(t *testing.T) {
+	compute := func(t *testing.T, dtype DType, operation func(*Scope, DType) ([]Tensor, Tensor)) [][]float64 {
+		s := NewScope()
+		defer s.Close()
+		s.Fail(Seed(5))
+		in, out := operation(s, dtype)
+		var probe []Tensor // none for a scalar
+		if shape := s.Shape(out); len(shape) > 0 {
+			probe = []Tensor{s.Randn(s.DType(out), shape...)}
+		}
+		results := append([]Tensor{out}, s.Grad([]Tensor{out}, probe, in, false)...)
+		if s.Err() != nil {
+			t.Fatal(s.Err())
+		}
+		var values [][]float64
+		for _, x := range results {
+			values = append(values, read(t, x))
+		}
+		return values
+	}
+	for dtype, tolerance := range map[DType]float64{Float32: 3e-6, BFloat16: 2e-2} {
+		for name, operation := range operations {
+			t.Run(fmt.Sprintf("%s %v", name, dtype), func(t *testing.T) {
+				want := compute(t, dtype, operation)
+				onDevice(t)
+				calls := fakedevice.FlashCalls()
+				for i, got := range compute(t, dtype, operation) {
+					if d := difference(t, got, want[i]); d > tolerance {
+						t.Errorf("result %d (0: value, then gradients) differs by %.2e of its largest value, at most %.0e allowed", i, d, tolerance)
+					}
+				}
+				if flash := strings.HasSuffix(name, "attention") && dtype == BFloat16; flash && fakedevice.FlashCalls() == calls {
+					t.Error("flash attention was not called")
+				}
+			})
+		}
+	}
+}
+
+// A tensor left on the CPU is found: else the tests on this device would show nothing.
+func TestDevicesDoNotMix(t *testing.T) {
+	s := NewScope()
+	defer s.Close()
+	left := s.Randn(Float32, 3, 3)
+	onDevice(t)
+	if s.MatMul(s.Randn(Float32, 3, 3), left); s.Err() == nil {
+		t.Error("the product of a tensor of the device and one of the CPU worked")
+	}
+}
+
+func TestDeviceMemoryIsFreedAtOnce(t *testing.T) {
+	onDevice(t)
+	before, err := ReadDeviceMemory(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewScope()
+	x := s.Randn(Float32, 256, 1024) // 1 MiB
+	s.Sub(func(sub *Scope) []Tensor { return []Tensor{sub.Sum(sub.Add(sub.Scale(x, 2), x))} })
+	inside, err := ReadDeviceMemory(false)
+	if err != nil || s.Err() != nil {
+		t.Fatal(err, s.Err())
+	}
+	s.Close()
+	after, err := ReadDeviceMemory(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := inside.Used - before.Used; used < 1<<20 || used > 1<<20+1<<12 {
+		t.Errorf("%d bytes used with one tensor of 1 MiB alive", used)
+	}
+	if most := after.Peak - before.Used; most < 3<<20 {
+		t.Errorf("the peak was %d bytes, want that of three tensors of 1 MiB", most)
+	}
+	if after.Used != before.Used {
+		t.Errorf("%d bytes used after the scope has closed, %d before", after.Used, before.Used)
+	}
+}
+
+func TestRandomStateOnDevice(t *testing.T) {
+	onDevice(t)
+	TestRandomStateRepeats(t)
+}
+
+func TestSelectDevice(t *testing.T) {
+	if c := FindCUDA(); c.DriverError == "" {
+		t.Skipf("this machine has CUDA devices: %+v", c.Devices)
+	}
+	if name, err := SelectDevice("auto"); err != nil || name != "cpu" || OnDevice() {
+		t.Errorf("auto gave %q, %v", name, err)
+	}
+	for _, name := range []string{"cuda", "cuda:1"} {
+		_, err := SelectDevice(name)
+		if err == nil || !strings.Contains(err.Error(), "found "+name) || !strings.Contains(err.Error(), "driver") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s gave %v, want one line that says what is missing", name, err)
+		}
+	}
+	if err := UseDevice("nothing:0"); err == nil {
+		t.Error("a device of no name that libtorch knows was taken")
+	}
+}
+
+// The CUDA half of libtorch, where `make check-cuda` has put it, resolves all its symbols in this program and brings what
+// the program counts on; without a GPU, to use one is an error and the CPU goes on computing.
+func TestCUDAHalf(t *testing.T) {
+	c := FindCUDA()
+	if os.Getenv("REVELA_CUDA") == "" || c.Library == "" {
+		t.Skip("REVELA_CUDA is not set, or the CUDA half of libtorch is missing: make check-cuda")
+	}
+	if err := LoadCUDA(c.Library); err != nil {
+		t.Fatal(err)
+	}
+	if version := CUDAVersion(); version < "12" {
+		t.Errorf("built for CUDA %q", version)
+	}
+	for _, operation := range []string{"aten::mm", "aten::addmm", "aten::silu", "aten::index_add", "aten::_flash_attention_forward",
+		"aten::_flash_attention_backward", "aten::_fused_rms_norm", "aten::_fused_adamw_", "aten::_log_softmax"} {
+		if !HasCUDAKernel(operation) {
+			t.Errorf("%s has no kernel for CUDA", operation)
+		}
+	}
+	if c.DriverError != "" {
+		if err := UseDevice("cuda:0"); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("to use a GPU that is not there gave %v, want an error of one line", err)
+		}
+	}
+	s := NewScope()
+	defer s.Close()
+	if sum, err := s.Sum(s.MatMul(s.Randn(Float32, 4, 4), s.Zeros(Float32, 4, 4))).Float(); err != nil || sum != 0 || s.Err() != nil {
+		t.Errorf("a product on the CPU gave %v, %v, %v", sum, err, s.Err())
+	}
+}

@@ -141,7 +141,7 @@ func TestEvaluateWritesResults(t *testing.T) {
 	}
 	want := map[string]any{
 		"collection": "drinks", "split": "test", "model": "letters", "queries": 2.0, "documents": 3.0,
-		"metrics":  map[string]any{"ndcg@10": (1 + 1/math.Log2(3)) / 2, "recall@1": 0.5},
+		"metrics":   map[string]any{"ndcg@10": (1 + 1/math.Log2(3)) / 2, "recall@1": 0.5},
 		"intervals": map[string]any{"ndcg@10": []any{1 / math.Log2(3), 1.0}, "recall@1": []any{0.0, 1.0}},
 		"settings":  map[string]any{"alphabet": 26.0, "top_k": 2.0, "remove_identical": false, "complete": false},
 	}

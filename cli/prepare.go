@@ -8,15 +8,19 @@ import (
 
 	"revela/config"
 	"revela/data/prepare"
+	"revela/model"
+	"revela/model/checkpoint"
 )
 
 func prepareCommand() command {
 	return command{
 		name:    "prepare",
 		summary: "turn documents into training groups and a held-out collection",
-		details: "Reads files, folders and globs (an entry !PATH leaves one out), cuts documents into chunks and writes\n" +
-			"groups of neighbours, one a line; with a hold-out also a collection in BEIR layout, in the folder holdout\n" +
-			"beside the groups. The flags stand for the keys of the configuration's prepare section.",
+		details: "Reads files, folders and globs (an entry !PATH leaves one out): text, Markdown, HTML, PDF, source code, JSON\n" +
+			"Lines, CSV, TSV, Parquet, Wikipedia dumps and Stack Overflow's Posts.xml, plain, .gz, .zst or .bz2. Cuts documents\n" +
+			"into chunks and writes groups of neighbours, one a line; with a hold-out also a collection in BEIR layout, in the\n" +
+			"folder holdout beside the groups. Interrupted, it goes on where it was when the same command is run again.\n" +
+			"The flags stand for the keys of the configuration's prepare section.",
 		examples: []string{
 			"revela prepare --config configs/quickstart.yaml",
 			"revela prepare --input docs --output runs/docs/groups.jsonl.zst",
@@ -26,12 +30,15 @@ func prepareCommand() command {
 		flags: []cli.Flag{
 			configFlag(),
 			&cli.StringSliceFlag{Name: "input", Usage: "file, folder or glob, a `PATH`; may be repeated"},
-			&cli.StringFlag{Name: "output", Usage: "groups `FILE` to write: .jsonl, .jsonl.gz or .jsonl.zst"},
-			&cli.StringFlag{Name: "unit", Usage: "what a chunk is, `U`: sentences or functions"},
+			&cli.StringFlag{Name: "output", Usage: "groups `FILE` to write: .jsonl, .jsonl.gz, .jsonl.zst or .parquet"},
+			&cli.StringFlag{Name: "unit", Usage: "what a chunk is, `U`: sentences, tokens, sections or functions"},
 			&cli.StringFlag{Name: "group-by", Usage: "which chunks come together, `G`: document, bm25, folder, package or random"},
 			&cli.StringFlag{Name: "queries", Usage: "where queries come from, `Q`: none, comments, headings, titles or chunks"},
 			&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` kept out as a collection"},
 			&cli.StringFlag{Name: "holdout-by", Usage: "what is kept out whole, `H`: document, folder or package"},
+			&cli.StringFlag{Name: "dedup", Usage: "which chunks are duplicates, `D`: exact or near"},
+			&cli.StringSliceFlag{Name: "decontaminate", Usage: "leave out what repeats the collection in `DIR`; may be repeated"},
+			&cli.BoolFlag{Name: "strict", Usage: "a broken record is an error"},
 			jsonFlag(),
 		},
 		run: runPrepare,
@@ -41,6 +48,7 @@ func prepareCommand() command {
 var prepareKeys = keys{
 	"input": "prepare.input", "output": "prepare.output", "unit": "prepare.unit", "group-by": "prepare.group_by",
 	"queries": "prepare.queries", "holdout": "prepare.holdout", "holdout-by": "prepare.holdout_by",
+	"dedup": "prepare.dedup", "decontaminate": "prepare.decontaminate", "strict": "prepare.strict",
 }
 
 func runPrepare(ctx *cli.Context) error {
@@ -51,13 +59,19 @@ func runPrepare(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(ctx.App.ErrWriter, count)
-	summary, err := prepare.Run(ctx.Context, prepareOptions(c), func(e prepare.Event) {
+	options := prepareOptions(c)
+	if options.Unit == prepare.Tokens {
+		if err := addTokenizer(ctx, c, &options); err != nil {
+			return err
+		}
+	}
+	p := newProgress(ctx.App.ErrWriter, size)
+	summary, err := prepare.Run(ctx.Context, options, func(e prepare.Event) {
 		switch {
 		case e.Broken != nil:
 			p.note("skipped: " + e.Broken.Error())
 		case e.Stage == "read":
-			p.count("files", e.Files, e.Of)
+			p.report("read", e.Bytes, e.OfBytes)
 		}
 	})
 	p.finish()
@@ -76,7 +90,27 @@ func prepareOptions(c *config.Config) prepare.Options {
 		Input: c.Prepare.Input, Output: c.Prepare.Output, Unit: c.Prepare.Unit, Queries: c.Prepare.Queries,
 		GroupBy: c.Prepare.GroupBy, GroupSize: c.Prepare.GroupSize, Holdout: c.Prepare.Holdout,
 		HoldoutBy: c.Prepare.HoldoutBy, Strict: c.Prepare.Strict, Seed: c.Seed,
+		Dedup: c.Prepare.Dedup, Decontaminate: c.Prepare.Decontaminate, Threads: c.Threads,
 	}
+}
+
+// addTokenizer reads the language model's tokenizer, by whose tokens chunks are cut: as many as data.max_length leaves
+// beside the special ones.
+func addTokenizer(ctx *cli.Context, c *config.Config, o *prepare.Options) error {
+	p := newProgress(ctx.App.ErrWriter, size)
+	defer p.finish()
+	folder, err := (&checkpoint.Resolver{Progress: p.report}).Resolve(ctx.Context, c.LM.Checkpoint, c.LM.Revision)
+	if err != nil {
+		return fmt.Errorf("%s: lm.checkpoint: %w", c.At("lm.checkpoint"), err)
+	}
+	tokens, err := model.LoadTokenizer(folder)
+	if err != nil {
+		return fmt.Errorf("%s: lm.checkpoint: %w", c.At("lm.checkpoint"), err)
+	}
+	o.Tokenizer = folder
+	o.CountTokens = func(text string) int { return len(tokens.EncodeBare(text)) }
+	o.MaxTokens = c.Data.MaxLength.Text - len(tokens.Encode(""))
+	return nil
 }
 
 // printPrepared says what came out and what was left out on the way.
@@ -88,9 +122,11 @@ func printPrepared(w io.Writer, s prepare.Summary) {
 		why string
 	}{
 		{s.Broken, "broken records"},
-		{s.NotMarkdown, "documents that are not Markdown"},
+		{s.NoHeadings, "documents without headings"},
 		{s.Short, "functions too short"},
 		{s.Duplicates, "duplicates"},
+		{s.Near, "near-duplicates"},
+		{s.Contaminated, "chunks that repeat an evaluation, listed in " + s.Removed},
 		{s.Unpaired, "chunks without a query"},
 		{s.Copies, "near-copies of held-out chunks"},
 		{s.Asked, "chunks whose query is held out"},

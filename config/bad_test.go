@@ -168,9 +168,6 @@ var expectedErrors = []struct {
 	{"null-text", []string{
 		`4: retriever.adapter: found null, expected a text`,
 	}},
-	{"parquet", []string{
-		`6: data.groups[1]: found a Parquet file, expected JSON Lines (.jsonl, .gz, .zst): Parquet groups are not available yet`,
-	}},
 	{"ranges-data", []string{
 		`4: data.group_size: found 1, expected a whole number of at least 2`,
 		`5: data.max_length: found 1, expected a whole number of at least 2`,
@@ -242,12 +239,6 @@ var expectedErrors = []struct {
 	{"two-documents", []string{
 		`3: found a second document, expected one`,
 	}},
-	{"unit-sections", []string{
-		`3: prepare.unit: found sections, expected sentences or functions: this unit is not available yet`,
-	}},
-	{"unit-tokens", []string{
-		`3: prepare.unit: found tokens, expected sentences or functions: this unit is not available yet`,
-	}},
 	{"unknown-inner-key", []string{
 		`4: retriever.lora.drop: found an unknown key, expected one of rank, alpha, dropout, targets`,
 	}},
@@ -278,6 +269,7 @@ var expectedErrors = []struct {
 		`5: prepare.queries: found "title", expected none, comments, headings, titles or chunks (did you mean titles?)`,
 		`6: prepare.group_by: found "bm-25", expected document, bm25, folder, package or random (did you mean bm25?)`,
 		`7: prepare.holdout_by: found "repo", expected document, folder or package`,
+		`8: prepare.dedup: found "fuzzy", expected exact or near`,
 	}},
 	{"words-retriever", []string{
 		`4: retriever.revision: found "", expected a text that is not empty`,
@@ -369,8 +361,6 @@ func TestBadOverrides(t *testing.T) {
 		{"objective.name=revel", `found "revel", expected revela or infonce (did you mean revela?)`},
 		{"output=", `found "", expected a text that is not empty`},
 		{"data.groups=a.jsonl", `found "a.jsonl", expected a list of texts`},
-		{"data.groups=[a.parquet]", "data.groups[0]: found a Parquet file, expected JSON Lines (.jsonl, .gz, .zst): " +
-			"Parquet groups are not available yet"},
 		{"retriever={poling: eos}", "retriever.poling: found an unknown key, expected one of the contract (did you mean retriever.pooling?)"},
 		{"objective={dual_loss: true, detach_passages: true}", "objective.dual_loss: found true with " +
 			"objective.detach_passages: true, expected one of the two: the loss of pass 1 needs its gradient"},

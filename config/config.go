@@ -44,11 +44,11 @@ type Config struct {
 type Prepare struct {
 	// Files, folders and globs to read.
 	Input []string `yaml:"input"`
-	// Groups file to write; empty means `groups.jsonl.zst` below `output`.
+	// Groups file to write, `.jsonl`, `.jsonl.gz`, `.jsonl.zst` or `.parquet`; empty means `groups.jsonl.zst` below `output`.
 	Output string `yaml:"output"`
-	// What one chunk is. `tokens` and `sections` are not available yet.
+	// What one chunk is: whole `sentences`, at most 120 words; whole sentences of at most `data.max_length` `tokens` of the language model's tokenizer; `sections` of Markdown, HTML and Wikipedia, those of more than 120 words cut; `functions` and methods of source code.
 	Unit string `yaml:"unit" is:"sentences|tokens|sections|functions"`
-	// Where groups get queries of their own from; `none` makes groups of texts alone, `chunks` too, with comment and code as two texts of a group (the paper's own layout). `headings` are those of Markdown; one of a single word follows the document's title, and the start of its section is the text.
+	// Where groups get queries of their own from; `none` makes groups of texts alone, `chunks` too, with comment and code as two texts of a group (the paper's own layout). `headings` are those of Markdown, HTML and Wikipedia; one of a single word follows the document's title, and the start of its section is the text.
 	Queries string `yaml:"queries" is:"none|comments|headings|titles|chunks"`
 	// Which chunks come together in a group. `bm25`: a chunk with those nearest to it, each used once; all chunks are held in memory, and time grows with the square of their number.
 	GroupBy string `yaml:"group_by" is:"document|bm25|folder|package|random"`
@@ -60,6 +60,10 @@ type Prepare struct {
 	HoldoutBy string `yaml:"holdout_by" is:"document|folder|package"`
 	// `true`: a broken record is fatal; else it is reported and counted.
 	Strict bool `yaml:"strict"`
+	// Which chunks are left out as duplicates of an earlier one: those that differ in punctuation at most (`exact`), or also those of which 80 % of the runs of five words agree (`near`, by MinHash).
+	Dedup string `yaml:"dedup" is:"exact|near"`
+	// Evaluation collections, folders in BEIR layout. Chunks that hold a query of 5 words or more, 13 words in a row of one, or 50 in a row of a document judged relevant are left out and listed in `contaminated.jsonl` beside the groups.
+	Decontaminate []string `yaml:"decontaminate"`
 }
 
 // Retriever is the encoder: where it comes from, how it turns a text into a vector, how it learns.
@@ -148,7 +152,7 @@ type Objective struct {
 
 // Data is the training groups and how they are read.
 type Data struct {
-	// JSON Lines files (plain, .gz, .zst); a line is a list of texts, `{"src":…, "text":[…]}` or `{"query":[…], "text":[…]}`. Parquet is not available yet.
+	// JSON Lines (plain, .gz, .zst) or Parquet files; a line is a list of texts, `{"src":…, "text":[…]}` or `{"query":[…], "text":[…]}`, a row of Parquet has these columns.
 	Groups []string `yaml:"groups"`
 	// Texts in a group: longer lines are cut to it, shorter ones used as they are; fewer than 2 texts is an error.
 	GroupSize int `yaml:"group_size" is:"[2,)"`

@@ -18,7 +18,6 @@ func (v *validator) validate() {
 	v.checkObjective()
 	v.checkTrain()
 	v.checkEvaluate()
-	v.checkPrepare()
 }
 
 // problem reports at the first of the keys that was set.
@@ -97,12 +96,6 @@ func (v *validator) checkTrain() {
 		v.problem("found steps without evaluate.collections, expected a collection to measure on, or 0",
 			"train.evaluate_every")
 	}
-	for i, path := range v.Data.Groups {
-		if strings.HasSuffix(strings.ToLower(path), ".parquet") {
-			v.item("data.groups", i, "found a Parquet file, expected JSON Lines (.jsonl, .gz, .zst): "+
-				"Parquet groups are not available yet")
-		}
-	}
 }
 
 func (v *validator) checkEvaluate() {
@@ -116,13 +109,6 @@ func (v *validator) checkEvaluate() {
 	}
 	if v.isSet("evaluate.metrics") && len(v.Evaluate.Metrics) == 0 {
 		v.problem("found an empty list, expected a metric such as ndcg@10", "evaluate.metrics")
-	}
-}
-
-func (v *validator) checkPrepare() {
-	switch v.Prepare.Unit {
-	case "tokens", "sections":
-		v.problem("found "+v.Prepare.Unit+", expected sentences or functions: this unit is not available yet", "prepare.unit")
 	}
 }
 

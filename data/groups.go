@@ -1,5 +1,5 @@
 // Package data reads groups of neighbouring texts, the unit of training: JSON Lines, plain, .gz or
-// .zst, whose lines are
+// .zst, or Parquet with columns of the same names, whose lines are
 //
 //	["chunk", …]                                a group of the paper: every chunk is query and text
 //	{"src": "…", "text": ["chunk", …]}          the same, with where it comes from
@@ -46,7 +46,7 @@ type File struct {
 }
 
 // Groups is an ordered set of groups in files, safe for concurrent use. It holds 12 bytes of memory
-// a group; compressed files are decoded once into an unnamed temporary file ($TMPDIR).
+// a group; compressed files and Parquet are decoded once into an unnamed temporary file ($TMPDIR).
 type Groups struct {
 	opt   Options
 	files []*indexed

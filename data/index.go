@@ -27,15 +27,16 @@ func (f *indexed) Close() error { return f.content.Close() }
 
 // index reads a file once: it hashes it, decodes it where it is compressed, and checks and locates its lines.
 func index(path string) (*indexed, error) {
-	if strings.HasSuffix(path, ".parquet") {
-		return nil, fmt.Errorf("%s: Parquet groups are not read yet, expected JSON Lines (.jsonl, .jsonl.gz or .jsonl.zst)", path)
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	file := &indexed{File: File{Path: path}, content: f}
-	if err := file.scan(); err != nil {
+	scan := file.scan
+	if strings.HasSuffix(path, ".parquet") {
+		scan = file.scanParquet
+	}
+	if err := scan(); err != nil {
 		return nil, errors.Join(err, file.content.Close())
 	}
 	if file.Groups = len(file.offsets); file.Groups == 0 {

@@ -1,6 +1,10 @@
 package data
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"regexp"
+	"unicode/utf8"
+)
 
 // isGroup tells, ten times as fast as parseGroup, whether a line is a good group of one of the three shapes.
 // It is never wrong when it says yes; where it says no, parseGroup decides and explains.
@@ -42,7 +46,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// object walks over {"src": text, "query": texts, "text": texts}, each key at most once and no other.
+// object walks over {"src": text, "query": texts, "text": texts, …}, each key at most once.
 func (s *scanner) object() bool {
 	seen := map[string]bool{}
 	for ok := s.take('{'); ok; ok = s.take(',') {
@@ -59,7 +63,7 @@ func (s *scanner) object() bool {
 		case "text":
 			ok = s.texts() >= 2
 		default:
-			ok = false
+			ok = !bytes.ContainsRune(key, '\\') && s.value(0)
 		}
 		if !ok {
 			return false
@@ -82,6 +86,48 @@ func (s *scanner) texts() int {
 	}
 	return n
 }
+
+// maxDepth is how deep values that are passed over may be nested.
+const maxDepth = 100
+
+// value walks over any value.
+func (s *scanner) value(depth int) bool {
+	if depth > maxDepth {
+		return false
+	}
+	switch s.peek() {
+	case '"':
+		_, ok := s.text()
+		return ok
+	case '[':
+		return s.items('[', ']', func() bool { return s.value(depth + 1) })
+	case '{':
+		return s.items('{', '}', func() bool {
+			_, ok := s.text()
+			return ok && s.take(':') && s.value(depth+1)
+		})
+	}
+	length := len(scalar.Find(s.rest))
+	s.rest = s.rest[length:]
+	return length > 0
+}
+
+// items walks over a list or an object.
+func (s *scanner) items(open, end byte, item func() bool) bool {
+	s.take(open)
+	if s.take(end) {
+		return true
+	}
+	for ok := true; ok; ok = s.take(',') {
+		if !item() {
+			return false
+		}
+	}
+	return s.take(end)
+}
+
+// scalar is a number, a truth value or null.
+var scalar = regexp.MustCompile(`^(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)`)
 
 // text walks over a text and returns it as it stands between the quotation marks.
 func (s *scanner) text() (text []byte, ok bool) {

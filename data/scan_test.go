@@ -9,6 +9,7 @@ func TestScannerKnowsGoodLines(t *testing.T) {
 	for _, line := range []string{
 		`["a","b"]`, ` [ "a\n\"\\\u00e4" , "ö" , "c" ] `, `{"text":["a","b"]}`,
 		`{ "src" : "" , "text" : [ "a" , "b" ] }`, `{"query":["q"],"text":["a","b"],"src":"x"}`,
+		`{"text":["a","b"],"ids":["x","y"],"from":[0,17],"more":{"a":[1.5e-3,-2,true,null,{}],"b":[]}}`,
 	} {
 		if !isGroup([]byte(line)) {
 			t.Errorf("refused: %s", line)
@@ -20,7 +21,8 @@ func TestScannerKnowsGoodLines(t *testing.T) {
 func FuzzScannerIsNeverWrong(f *testing.F) {
 	for _, line := range []string{
 		`["a","b"]`, `["a\u12g4","b"]`, `["a","b",]`, `["a" "b"]`, `["a","b"]]`, "[\"a\",\"b\x01\"]", `["\ud800","b"]`, `["a\","b"]`,
-		`{"text":["a","b"]}`, `{"text":["a","b"],}`, `{"text":["a","b"],"text":["a"]}`, `{"te\u0078t":["a","b"],"query":["q"]}`, `{}`, `[]`, `{,"text":["a","b"]}`,
+		`{"text":["a","b"]}`, `{"text":["a","b"],}`, `{"text":["a","b"],"text":["a"]}`, `{"te\u0078t":["a","b"],"query":["q"]}`, `{}`, `[]`, `{"text":["a","b"],"x":01}`, `{"text":["a","b"],"x":1.}`, `{"text":["a","b"],"x":[1,]}`, `{"text":["a","b"],"x":{"a"}}`,
+		`{"text":["a","b"],"x":nul}`, `{"text":["a","b"],"x":1 2}`, `{"text":["a","b"],"\u0074ext":["a"]}`, `{"text":["a","b"],"x":{"a":1,"a":[]}}`, `{"text":["a","b"],"x":[[[]]],"y":-0.5E+7}`, `{,"text":["a","b"]}`,
 		`["a","b"`, `{"text":["a","b"]`, `["a\`, `["a\u12`, "[\"\xff\",\"b\"]",
 	} {
 		f.Add(line)

@@ -1,127 +1,113 @@
 package prepare
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 
-	"revela/data/jsonl"
 	"revela/data/sentence"
+	"revela/data/source"
 )
 
 // minTitleWords is what a title needs to be the query of a held-out collection or a training pair.
 const minTitleWords = 3
 
-// document is a text with a title, before it is cut.
+// document is a text with a title and its place in the inputs, before it is cut.
 type document struct {
-	id, title, text string
-	folder          string
-	file            string
-	line            int
-	markdown        bool
-	ownFile         bool // the document is the whole file
+	source.Document
+	id      string
+	folder  string
+	file    string
+	ownFile bool // the document is the whole file
 }
 
-// units cuts a document into chunks of whole sentences; with titles, into the pair of its title and first chunk.
-func (d document) units(titles bool, yield func(unit) error) error {
-	text := d.text
-	if titles {
-		text = withoutTitle(text, d.title)
+// newDocument gives a document of a file its id and folder.
+func newDocument(f file, d source.Document) document {
+	doc := document{Document: d, file: f.path, ownFile: f.format.Whole()}
+	switch {
+	case doc.ownFile:
+		doc.id, doc.folder = idOf(f.relative), path.Dir(f.relative)
+		return doc
+	case d.ID == "":
+		doc.id = idOf(fmt.Sprintf("%s:%d", f.relative, d.Line))
+	default:
+		doc.id = idOf(d.ID)
 	}
-	chunks := sentence.Chunks(text, sentence.MaxWords)
-	if titles {
-		chunks = chunks[:min(1, len(chunks))]
+	doc.folder = f.relative
+	switch f.format {
+	case source.Wikipedia:
+	case source.Posts: // a question with its answers
+		if doc.folder = d.Parent; d.Parent == "" {
+			doc.folder = d.ID
+		}
+	default:
+		doc.Markdown = isMarkdown(d.ID)
+		if folder := path.Dir(doc.id); d.ID != "" && folder != "." {
+			doc.folder = folder
+		}
 	}
-	for i, chunk := range chunks {
-		u := unit{
-			id: fmt.Sprintf("%s#%d", d.id, i), name: d.title, document: d.id, folder: d.folder, pkg: d.folder,
-			file: d.file, line: d.line, text: chunk, usable: !titles,
-		}
-		if titles {
-			u.id = d.id
-			u.query = strings.Join(strings.Fields(d.title), " ")
-			u.sentence = u.query
-			u.usable = wordCount(u.query) >= minTitleWords
-		}
-		if err := yield(u); err != nil {
+	return doc
+}
+
+// idOf makes an id without white space, which runs and qrels cannot hold.
+func idOf(name string) string { return strings.Join(strings.Fields(name), "_") }
+
+// cutter cuts documents into units.
+type cutter struct{ opt Options }
+
+// spans returns where the chunks of a text lie.
+func (c cutter) spans(text string) []sentence.Span {
+	if c.opt.Unit == Tokens {
+		return sentence.Pack(text, c.opt.MaxTokens, c.opt.CountTokens)
+	}
+	return sentence.Spans(text, sentence.MaxWords)
+}
+
+// cut yields the units of a document: its chunks, or with queries a pair for its title or each of its headings.
+func (c cutter) cut(d document, yield func(unit) error) error {
+	switch {
+	case c.opt.Queries == Headings:
+		return c.headings(d, yield)
+	case c.opt.Queries == Titles:
+		return c.title(d, yield)
+	case c.opt.Unit == Sections:
+		return c.sections(d, yield)
+	}
+	for i, s := range c.spans(d.Text) {
+		if err := yield(d.unit(fmt.Sprintf("%s#%d", d.id, i), d.Title, s)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// withoutTitle takes the title from the start of the text, where it gives the pair away.
-func withoutTitle(text, title string) string {
-	if rest, found := strings.CutPrefix(strings.TrimLeft(text, "# \t\r\n"), title); found && title != "" {
-		return rest
+// unit is a part of the document.
+func (d document) unit(id, name string, s sentence.Span) unit {
+	return unit{
+		id: id, name: name, document: d.id, folder: d.folder, pkg: d.folder, file: d.file, line: d.Line,
+		from: s.Start, to: s.End, text: d.Text[s.Start:s.End], usable: true,
 	}
-	return text
 }
 
-// readText reads a text file as one document. The title of Markdown is its first heading.
-func readText(f file) (document, error) {
-	content, err := os.ReadFile(f.path)
-	if err != nil {
-		return document{}, fmt.Errorf("read input: %w", err)
-	}
-	if err := checkLines(f.path, content); err != nil {
-		return document{}, broken(err)
-	}
-	d := document{id: idOf(f.relative), text: string(content), folder: path.Dir(f.relative), file: f.path, line: 1, markdown: isMarkdown(f.path), ownFile: true}
-	if d.markdown {
-		first, _, _ := strings.Cut(strings.TrimSpace(d.text), "\n")
-		if title, found := strings.CutPrefix(first, "# "); found {
-			d.title = strings.TrimSpace(title)
-		}
-	}
-	return d, nil
-}
-
-// readRecord reads a line of JSON Lines: {"_id": …, "title": …, "text": …}; only text must be there.
-func readRecord(f file, line jsonl.Line) (document, error) {
-	var record struct {
-		ID    *string `json:"_id"`
-		Title string  `json:"title"`
-		Text  *string `json:"text"`
-	}
-	err := jsonl.CheckUTF8(line.Text)
-	if err == nil {
-		err = describe(json.Unmarshal(line.Text, &record))
-	}
-	if err == nil && record.Text == nil {
-		err = errors.New(`object without "text", expected {"_id": …, "title": …, "text": …}`)
-	}
-	if err != nil {
-		return document{}, broken(fmt.Errorf("%s:%d: %w", f.path, line.Number, err))
-	}
-	d := document{title: record.Title, text: *record.Text, folder: f.relative, file: f.path, line: line.Number}
-	if record.ID == nil {
-		d.id = idOf(fmt.Sprintf("%s:%d", f.relative, line.Number))
-		return d, nil
-	}
-	d.id, d.markdown = idOf(*record.ID), isMarkdown(*record.ID)
-	if folder := path.Dir(d.id); folder != "." {
-		d.folder = folder
-	}
-	return d, nil
-}
-
-// idOf makes an id without white space, which runs and qrels cannot hold.
-func idOf(name string) string { return strings.Join(strings.Fields(name), "_") }
-
-// describe puts a JSON error into plain words.
-func describe(err error) error {
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case err == nil:
+// title yields the pair of a document's title and its first chunk.
+func (c cutter) title(d document, yield func(unit) error) error {
+	start := withoutTitle(d.Text, d.Title)
+	chunks := c.spans(d.Text[start:])
+	if len(chunks) == 0 {
 		return nil
-	case errors.As(err, &wrong) && wrong.Field != "":
-		return fmt.Errorf("%q is of type %s, expected a text", wrong.Field, wrong.Value)
-	case errors.As(err, &wrong):
-		return fmt.Errorf(`line is of type %s, expected {"_id": …, "title": …, "text": …}`, wrong.Value)
 	}
-	return fmt.Errorf(`broken JSON: %w, expected {"_id": …, "title": …, "text": …}`, err)
+	u := d.unit(d.id, d.Title, sentence.Span{Start: start + chunks[0].Start, End: start + chunks[0].End})
+	u.query = strings.Join(strings.Fields(d.Title), " ")
+	u.sentence = u.query
+	u.usable = wordCount(u.query) >= minTitleWords
+	return yield(u)
+}
+
+// withoutTitle is where the text goes on behind a title at its start, which would give the pair away.
+func withoutTitle(text, title string) int {
+	trimmed := strings.TrimLeft(text, "# \t\r\n")
+	if title != "" && strings.HasPrefix(trimmed, title) {
+		return len(text) - len(trimmed) + len(title)
+	}
+	return 0
 }

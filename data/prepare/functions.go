@@ -2,13 +2,13 @@ package prepare
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"revela/data/gocode"
-	"revela/data/jsonl"
+	"revela/data/source"
+	"revela/data/treecode"
 )
 
 // What a function needs to be a unit, and to be a pair of comment and code to train on.
@@ -19,65 +19,76 @@ const (
 	minCommentWords  = 5
 )
 
-// functionReader turns Go files into units.
-type functionReader struct {
-	modules gocode.Modules
-	ids     map[string]int // how often a name came in a package, as init does
-}
+// functionReader turns source code into units. It is used by one goroutine.
+type functionReader struct{ modules gocode.Modules }
 
-// read yields the functions of one file. Files that are not for Linux on x86-64 (see gocode.Selected), tests and
-// generated code have none; short functions are passed over and counted.
+// read yields the functions of one file. Tests and generated code have none, nor have Go files that are not for Linux on
+// x86-64 (see gocode.Selected); short functions are passed over and counted.
 func (r *functionReader) read(f file, yield func(unit) error, short *int) error {
-	selected, err := gocode.Selected(f.path)
-	if err != nil {
-		return broken(err)
-	}
-	if !selected {
-		return nil
-	}
-	source, err := os.ReadFile(f.path)
-	if err != nil {
-		return fmt.Errorf("read input: %w", err)
-	}
-	if err := checkLines(f.path, source); err != nil {
-		return broken(err)
-	}
-	parsed, err := gocode.Parse(f.path, source)
-	if err != nil {
-		return broken(err)
-	}
-	if parsed.Generated {
-		return nil
-	}
-	folder := path.Dir(f.relative)
-	pkg, ok, err := r.modules.ImportPath(filepath.Dir(f.path))
-	if err != nil {
+	functions, err := parseFunctions(f)
+	if err != nil || len(functions) == 0 {
 		return err
 	}
-	if !ok {
-		pkg = folder
+	folder := path.Dir(f.relative)
+	pkg := folder
+	if f.format == source.Go {
+		importPath, ok, err := r.modules.ImportPath(filepath.Dir(f.path))
+		if err != nil {
+			return err
+		}
+		if ok {
+			pkg = importPath
+		}
 	}
-	for _, function := range parsed.Functions {
+	for _, function := range functions {
 		if len(function.Code) < minCodeBytes || strings.Count(function.Code, "\n")+1 < minCodeLines {
 			*short++
 			continue
 		}
-		if err := yield(r.unit(f, pkg, folder, function)); err != nil {
+		if err := yield(functionUnit(f, pkg, folder, function)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *functionReader) unit(f file, pkg, folder string, function gocode.Function) unit {
+// parseFunctions returns the functions of a file; none where it is not to be read.
+func parseFunctions(f file) ([]gocode.Function, error) {
+	if f.format == source.Go {
+		selected, err := gocode.Selected(f.path)
+		if err != nil {
+			return nil, source.Broken{Err: err}
+		}
+		if !selected {
+			return nil, nil
+		}
+	}
+	content, err := source.ReadFile(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("read input: %w", err)
+	}
+	if err := source.CheckLines(f.path, content); err != nil {
+		return nil, source.Broken{Err: err}
+	}
+	if f.format != source.Go {
+		return treecode.Parse(source.TrimCompression(f.path), content)
+	}
+	parsed, err := gocode.Parse(f.path, content)
+	if err != nil {
+		return nil, source.Broken{Err: err}
+	}
+	if parsed.Generated {
+		return nil, nil
+	}
+	return parsed.Functions, nil
+}
+
+func functionUnit(f file, pkg, folder string, function gocode.Function) unit {
 	u := unit{
-		id: pkg + "." + function.Name, name: function.Name,
+		id: idOf(pkg + "." + function.Name), name: function.Name,
 		document: f.relative, folder: folder, pkg: pkg, file: f.path, line: function.Line,
 		text: function.Code, whole: function.Source,
 		query: gocode.WithoutName(function.Doc, function.BaseName()),
-	}
-	if r.ids[u.id]++; r.ids[u.id] > 1 {
-		u.id += fmt.Sprintf("#%d", r.ids[u.id])
 	}
 	if function.Exported {
 		u.sentence = gocode.WithoutName(function.FirstSentence(), function.BaseName())
@@ -87,15 +98,3 @@ func (r *functionReader) unit(f file, pkg, folder string, function gocode.Functi
 }
 
 func wordCount(text string) int { return len(strings.Fields(text)) }
-
-// checkLines returns an error that names the first line of content that is not UTF-8.
-func checkLines(name string, content []byte) error {
-	line := 1
-	for text := range strings.Lines(string(content)) {
-		if err := jsonl.CheckUTF8([]byte(text)); err != nil {
-			return fmt.Errorf("%s:%d: %w", name, line, err)
-		}
-		line++
-	}
-	return nil
-}

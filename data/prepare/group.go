@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -10,13 +11,15 @@ import (
 // documentsAtOnce is how many documents the paper's interleaving mixes.
 const documentsAtOnce = 4
 
-// grouper collects units into groups of neighbours and hands each to emit.
-type grouper interface {
-	add(u unit, emit func([]unit) error) error
-	flush(emit func([]unit) error) error
+// grouping collects units into groups of neighbours and hands each to emit. Units are known by number: how many were
+// added before; no unit is kept.
+type grouping interface {
+	add(u unit, emit func(group []int) error) error
+	flush(ctx context.Context, emit func(group []int) error) error
 }
 
-func newGrouper(opt Options) (grouper, error) {
+// newGrouping returns the grouping that the options ask for. at returns an added unit.
+func newGrouping(opt Options, at func(number int) (unit, error)) (grouping, error) {
 	size := opt.GroupSize
 	if opt.Queries == Chunks {
 		size /= 2 // a unit gives two texts
@@ -25,23 +28,26 @@ func newGrouper(opt Options) (grouper, error) {
 	case ByDocument:
 		return &interleaver{size: size}, nil
 	case BM25:
-		return newNeighbours(opt, size)
+		return newNeighbours(opt, size, at)
 	}
-	return &collector{by: opt.GroupBy, size: size, seed: uint64(opt.Seed), units: map[string][]unit{}}, nil
+	return &collector{by: opt.GroupBy, size: size, seed: uint64(opt.Seed), numbers: map[string][]int32{}}, nil
 }
 
 // interleaver is the paper's grouping: the chunks d11, d21, …, dn1, d12, … of a few documents in a row,
-// cut into groups. It holds n documents and less than a group.
+// cut into groups. It holds the numbers of n documents' units and of less than a group.
 type interleaver struct {
 	size      int
-	documents [][]unit // the last one is still growing
-	pending   []unit   // interleaved, less than a group
+	added     int
+	document  string // of the units that came last
+	documents [][]int
+	pending   []int // interleaved, less than a group
 }
 
-func (i *interleaver) add(u unit, emit func([]unit) error) error {
-	n := len(i.documents)
-	if n > 0 && i.documents[n-1][0].document == u.document {
-		i.documents[n-1] = append(i.documents[n-1], u)
+func (i *interleaver) add(u unit, emit func([]int) error) error {
+	number, n := i.added, len(i.documents)
+	i.added++
+	if n > 0 && i.document == u.document {
+		i.documents[n-1] = append(i.documents[n-1], number)
 		return nil
 	}
 	if n == documentsAtOnce {
@@ -49,12 +55,13 @@ func (i *interleaver) add(u unit, emit func([]unit) error) error {
 			return err
 		}
 	}
-	i.documents = append(i.documents, []unit{u})
+	i.document = u.document
+	i.documents = append(i.documents, []int{number})
 	return nil
 }
 
 // interleave moves the documents' units in turn to pending, and emits full groups.
-func (i *interleaver) interleave(emit func([]unit) error) error {
+func (i *interleaver) interleave(emit func([]int) error) error {
 	longest := 0
 	for _, document := range i.documents {
 		longest = max(longest, len(document))
@@ -77,7 +84,7 @@ func (i *interleaver) interleave(emit func([]unit) error) error {
 	return nil
 }
 
-func (i *interleaver) flush(emit func([]unit) error) error {
+func (i *interleaver) flush(_ context.Context, emit func([]int) error) error {
 	if err := i.interleave(emit); err != nil {
 		return err
 	}
@@ -85,71 +92,46 @@ func (i *interleaver) flush(emit func([]unit) error) error {
 }
 
 // collector groups units of one folder or package, or any. Units are shuffled by seed within their key; what is
-// left over of a key forms groups with what is left over of the next ones. It holds all units until flush.
+// left over of a key forms groups with what is left over of the next ones. It holds 4 bytes a unit, and the keys.
 type collector struct {
-	by    string
-	size  int
-	seed  uint64
-	units map[string][]unit
+	by      string
+	size    int
+	seed    uint64
+	added   int32
+	numbers map[string][]int32
 }
 
-func (c *collector) add(u unit, _ func([]unit) error) error {
+func (c *collector) add(u unit, _ func([]int) error) error {
 	key := u.key(c.by)
-	c.units[key] = append(c.units[key], u)
+	c.numbers[key] = append(c.numbers[key], c.added)
+	c.added++
 	return nil
 }
 
-func (c *collector) flush(emit func([]unit) error) error {
-	var left []unit
-	for _, key := range slices.Sorted(maps.Keys(c.units)) {
-		units := c.units[key]
-		permute.Shuffle(units, permute.Key(c.seed, uint64(hashPlace("order", key)*(1<<53))))
-		whole := len(units) / c.size * c.size
-		if err := emitAll(units[:whole], c.size, emit); err != nil {
+func (c *collector) flush(_ context.Context, emit func([]int) error) error {
+	var left []int32
+	for _, key := range slices.Sorted(maps.Keys(c.numbers)) {
+		numbers := c.numbers[key]
+		permute.Shuffle(numbers, permute.Key(c.seed, uint64(hashPlace("order", key)*(1<<53))))
+		whole := len(numbers) / c.size * c.size
+		if err := emitAll(numbers[:whole], c.size, emit); err != nil {
 			return err
 		}
-		left = append(left, units[whole:]...)
+		left = append(left, numbers[whole:]...)
 	}
 	return emitAll(left, c.size, emit)
 }
 
-func emitAll(units []unit, size int, emit func([]unit) error) error {
-	for group := range slices.Chunk(units, size) {
+func emitAll(numbers []int32, size int, emit func([]int) error) error {
+	group := make([]int, 0, size)
+	for chunk := range slices.Chunk(numbers, size) {
+		group = group[:0]
+		for _, number := range chunk {
+			group = append(group, int(number))
+		}
 		if err := emit(group); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// groupLine is a line of a groups file; see package data.
-type groupLine struct {
-	Source string   `json:"src,omitempty"` // what all units share: the package, folder or document
-	Query  []string `json:"query,omitempty"`
-	Text   []string `json:"text"`
-	IDs    []string `json:"ids"` // of the units, in order
-}
-
-// newGroupLine lays a group out as the options ask.
-func newGroupLine(opt Options, group []unit) groupLine {
-	line := groupLine{Source: group[0].key(opt.GroupBy)}
-	for _, u := range group {
-		if u.key(opt.GroupBy) != line.Source {
-			line.Source = ""
-			break
-		}
-	}
-	for _, u := range group {
-		line.IDs = append(line.IDs, u.id)
-		switch opt.Queries {
-		case NoQueries:
-			line.Text = append(line.Text, u.wholeText())
-		case Chunks:
-			line.Text = append(line.Text, u.query, u.text)
-		default:
-			line.Query = append(line.Query, u.query)
-			line.Text = append(line.Text, u.text)
-		}
-	}
-	return line
 }

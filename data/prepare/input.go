@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"revela/data/gocode"
+	"revela/data/source"
+	"revela/data/treecode"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
@@ -18,30 +19,7 @@ import (
 type file struct {
 	path     string // as reached from the input that names it
 	relative string // to the input folder, with slashes: the same on every machine
-	format   string // formatText | formatGo | formatLines
-}
-
-const (
-	formatText  = "text"
-	formatGo    = "Go source"
-	formatLines = "JSON Lines"
-)
-
-// textExtensions are those of text, Markdown and source code.
-var textExtensions = strings.Fields(`.txt .text .md .markdown .rst .py .c .h .cc .cpp .cxx .hh .hpp .java .js .jsx .ts .tsx
-	.rs .rb .php .cs .swift .kt .scala .lua .pl .r .jl .sh .sql .proto .hs .ml .ex .erl .clj .m .zig .s`)
-
-// formatOf tells how a file is read; ok is false for what cannot be read.
-func formatOf(path string) (format string, ok bool) {
-	name := strings.ToLower(filepath.Base(path))
-	switch extension := filepath.Ext(name); {
-	case extension == ".go":
-		return formatGo, true
-	case strings.HasSuffix(trimCompression(name), ".jsonl"):
-		return formatLines, true
-	default:
-		return formatText, slices.Contains(textExtensions, extension)
-	}
+	format   source.Format
 }
 
 // inputs finds the files of all input entries, each once, in the order of the entries and of their names.
@@ -51,6 +29,7 @@ type inputs struct {
 	seen     map[string]bool
 	files    []file
 	skipped  map[string]int // extension → files in folders that cannot be read
+	bytes    int64          // of all files
 }
 
 func findInputs(opt Options) (*inputs, error) {
@@ -76,9 +55,9 @@ func findInputs(opt Options) (*inputs, error) {
 
 func (in *inputs) expected() string {
 	if in.unit == Functions {
-		return "Go source (.go) with unit: functions"
+		return "source code in Go, Python, JavaScript, TypeScript, Java, Rust, C, C++, Ruby or PHP with unit: functions"
 	}
-	return "text, Markdown, source code or JSON Lines (.jsonl, .jsonl.gz, .jsonl.zst)"
+	return source.Expected
 }
 
 // add takes one entry: a file, a folder or a glob, in which ** stands for any folders.
@@ -113,7 +92,7 @@ func (in *inputs) addPath(path string) error {
 	}
 	format, ok := in.readable(path)
 	if !ok {
-		return fmt.Errorf("prepare.input: %s: cannot read %q files, expected %s", path, filepath.Ext(trimCompression(path)), in.expected())
+		return fmt.Errorf("prepare.input: %s: cannot read %q files, expected %s", path, filepath.Ext(source.TrimCompression(path)), in.expected())
 	}
 	in.addFile(file{path: path, relative: filepath.Base(path), format: format})
 	return nil
@@ -124,34 +103,67 @@ func (in *inputs) addFolder(root string) error {
 		if err != nil {
 			return fmt.Errorf("prepare.input: %w", err)
 		}
-		if entry.IsDir() {
-			if path != root && (in.skipFolder(entry.Name()) || in.isExcluded(path)) {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		format, ok := in.readable(path)
-		if !ok {
-			in.skipped[filepath.Ext(path)]++
-			return nil
-		}
 		relative, err := filepath.Rel(root, path)
 		if err != nil {
 			return fmt.Errorf("prepare.input: %w", err)
 		}
-		in.addFile(file{path: path, relative: filepath.ToSlash(relative), format: format})
+		if !entry.IsDir() {
+			in.addEntry(path, filepath.ToSlash(relative), entry)
+			return nil
+		}
+		if path != root && (in.skipFolder(entry.Name()) || in.isExcluded(path)) {
+			return filepath.SkipDir
+		}
+		if corpus := corpusOf(path); corpus != "" && in.unit != Functions {
+			in.addEntry(corpus, filepath.ToSlash(filepath.Join(relative, filepath.Base(corpus))), entry)
+			return filepath.SkipDir
+		}
 		return nil
 	})
 }
 
-func (in *inputs) readable(path string) (format string, ok bool) {
-	format, ok = formatOf(path)
-	return format, ok && (in.unit != Functions || format == formatGo)
+// addEntry takes a file of a folder, or counts it as skipped.
+func (in *inputs) addEntry(path, relative string, entry fs.DirEntry) {
+	format, ok := in.readable(path)
+	if !ok || in.unit == Functions && format == source.Code && besideGo(path) {
+		in.skipped[filepath.Ext(path)]++
+		return
+	}
+	in.addFile(file{path: path, relative: relative, format: format})
+}
+
+// corpusOf returns the documents of a folder in BEIR layout, whose queries and judgements are no text to train on; "" for
+// other folders.
+func corpusOf(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, "qrels")); err != nil {
+		return ""
+	}
+	for _, name := range []string{"corpus.jsonl", "corpus.jsonl.gz", "corpus.jsonl.zst", "corpus.parquet"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
+			return filepath.Join(dir, name)
+		}
+	}
+	return ""
+}
+
+// besideGo tells whether a file of another language is a part of a Go package, as C called from Go is.
+func besideGo(path string) bool {
+	matches, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.go"))
+	return err == nil && len(matches) > 0
+}
+
+func (in *inputs) readable(path string) (format source.Format, ok bool) {
+	format, ok = source.FormatOf(path)
+	if in.unit == Functions && format == source.Code {
+		name := source.TrimCompression(path)
+		return format, treecode.Known(name) && treecode.Selected(name)
+	}
+	return format, ok && (in.unit != Functions || format == source.Go)
 }
 
 func (in *inputs) skipFolder(name string) bool {
 	if in.unit == Functions {
-		return gocode.SkippedFolder(name)
+		return treecode.SkippedFolder(name)
 	}
 	return strings.HasPrefix(name, ".")
 }
@@ -167,6 +179,9 @@ func (in *inputs) isExcluded(path string) bool {
 func (in *inputs) addFile(f file) {
 	if !in.seen[f.path] && !in.isExcluded(f.path) {
 		in.seen[f.path] = true
+		if info, err := os.Stat(f.path); err == nil {
+			in.bytes += info.Size()
+		}
 		in.files = append(in.files, f)
 	}
 }

@@ -79,8 +79,10 @@ func newFinder(words int, sentences []string) *finder {
 }
 
 // find calls found for every sentence that the text holds.
-func (f *finder) find(text string, found func(sentence string)) {
-	text = folded(text)
+func (f *finder) find(text string, found func(sentence string)) { f.findFolded(folded(text), found) }
+
+// findFolded is find for a text that is folded.
+func (f *finder) findFolded(text string, found func(sentence string)) {
 	for at := 0; at < len(text); {
 		rest := text[at:]
 		for _, s := range f.starts[rest[:wordsEnd(rest, f.words)]] {

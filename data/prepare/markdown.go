@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"revela/data/sentence"
+	"revela/data/source"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -26,48 +27,80 @@ func isMarkdown(name string) bool {
 	return extension == ".md" || extension == ".markdown"
 }
 
-// section is a heading and where the text up to the next heading lies.
-type section struct {
-	level   int
-	heading string // on one line, without markup
-	at      int    // where the heading starts
-	text    span
+// headingsOf returns the sections of a document: those that its format tells, or Markdown's. known is false where the
+// format has no headings.
+func (d document) headingsOf() (sections []source.Section, known bool) {
+	if d.Markdown {
+		return parseSections([]byte(d.Text)), true
+	}
+	return d.Sections, d.Sections != nil
 }
 
-// span is a part of a text in bytes.
-type span struct{ start, end int }
-
-// sections pairs the headings of a Markdown document with the first chunk of the text below each, up to the next
-// heading of any level. Sections without a word of text, and what comes before the first heading, are left out.
-func (d document) sections(yield func(unit) error) error {
-	sections := parseSections([]byte(d.text))
-	title := d.title
+// titleOf is the first heading of level 1, or the document's own title.
+func (d document) titleOf(sections []source.Section) string {
 	for _, s := range sections {
-		if s.level == 1 {
-			title = s.heading
-			break
+		if s.Level == 1 {
+			return s.Heading
 		}
 	}
-	var headings headingPath
+	return d.Title
+}
+
+// headings pairs the headings of a document with the first chunk of the text below each, up to the next heading of any
+// level. Sections without a word of text, and what comes before the first heading, are left out.
+func (c cutter) headings(d document, yield func(unit) error) error {
+	sections, _ := d.headingsOf()
+	title := d.titleOf(sections)
+	var path headingPath
 	for i, s := range sections {
-		name := headings.enter(s)
-		chunks := sentence.Chunks(d.text[s.text.start:s.text.end], sentence.MaxWords)
-		if len(chunks) == 0 || plain(chunks[0]) == "" {
+		name := path.enter(s)
+		chunks := c.spans(d.Text[s.Start:s.End])
+		if len(chunks) == 0 || plain(d.Text[s.Start+chunks[0].Start:s.Start+chunks[0].End]) == "" {
 			continue
 		}
-		query := headingQuery(title, s.heading)
-		u := unit{
-			id: fmt.Sprintf("%s#%d", d.id, i), name: name, document: d.id, folder: d.folder, pkg: d.folder,
-			file: d.file, line: d.line, text: chunks[0], query: query,
-		}
-		if spokenWords(query) >= minHeadingWords {
-			u.sentence, u.usable = query, true
+		u := d.unit(fmt.Sprintf("%s#%d", d.id, i), name, sentence.Span{Start: s.Start + chunks[0].Start, End: s.Start + chunks[0].End})
+		u.query, u.usable = headingQuery(title, s.Heading), false
+		if spokenWords(u.query) >= minHeadingWords {
+			u.sentence, u.usable = u.query, true
 		}
 		if d.ownFile {
-			u.line += strings.Count(d.text[:s.at], "\n")
+			u.line += strings.Count(d.Text[:s.At], "\n")
 		}
 		if err := yield(u); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// sections yields each heading with the text below it, and first what comes before the first heading. A section of more
+// words than a chunk holds is cut at whole sentences. Headings without text are left out.
+func (c cutter) sections(d document, yield func(unit) error) error {
+	sections, _ := d.headingsOf()
+	first := len(d.Text)
+	if len(sections) > 0 {
+		first = sections[0].At
+	}
+	parts := append([]source.Section{{End: first}}, sections...)
+	title, number := d.titleOf(sections), 0
+	var path headingPath
+	for _, part := range parts {
+		name := title
+		if part.Level > 0 {
+			name = path.enter(part)
+		}
+		if plain(d.Text[part.Start:part.End]) == "" {
+			continue
+		}
+		for _, s := range c.spans(d.Text[part.At:part.End]) {
+			u := d.unit(fmt.Sprintf("%s#%d", d.id, number), name, sentence.Span{Start: part.At + s.Start, End: part.At + s.End})
+			if d.ownFile {
+				u.line += strings.Count(d.Text[:u.from], "\n")
+			}
+			if err := yield(u); err != nil {
+				return err
+			}
+			number++
 		}
 	}
 	return nil
@@ -96,9 +129,9 @@ func headingQuery(title, heading string) string {
 type headingPath [7]string
 
 // enter goes on to a section and returns its path: Guide > Installation > Linux.
-func (p *headingPath) enter(s section) string {
-	p[s.level] = s.heading
-	clear(p[s.level+1:])
+func (p *headingPath) enter(s source.Section) string {
+	p[s.Level] = s.Heading
+	clear(p[s.Level+1:])
 	var path []string
 	for _, heading := range p {
 		if heading != "" {
@@ -109,22 +142,22 @@ func (p *headingPath) enter(s section) string {
 }
 
 // parseSections finds the headings of CommonMark, those within quotes and lists aside.
-func parseSections(source []byte) []section {
-	skipped := frontMatter(source)
-	source = source[skipped:]
-	var sections []section
-	for n := goldmark.DefaultParser().Parse(text.NewReader(source)).FirstChild(); n != nil; n = n.NextSibling() {
+func parseSections(content []byte) []source.Section {
+	skipped := frontMatter(content)
+	content = content[skipped:]
+	var sections []source.Section
+	for n := goldmark.DefaultParser().Parse(text.NewReader(content)).FirstChild(); n != nil; n = n.NextSibling() {
 		heading, ok := n.(*ast.Heading)
 		if !ok {
 			continue
 		}
 		at := skipped + heading.Pos()
 		if len(sections) > 0 {
-			sections[len(sections)-1].text.end = at
+			sections[len(sections)-1].End = at
 		}
-		sections = append(sections, section{
-			level: heading.Level, heading: headingText(heading, source), at: at,
-			text: span{skipped + headingEnd(heading, source), skipped + len(source)},
+		sections = append(sections, source.Section{
+			Level: heading.Level, Heading: headingText(heading, content), At: at,
+			Start: skipped + headingEnd(heading, content), End: skipped + len(content),
 		})
 	}
 	return sections

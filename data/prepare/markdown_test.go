@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"revela/data/source"
 )
 
 func TestSections(t *testing.T) {
-	const source = "---\ntitle: x\n---\nBefore it.\n\n# The [Guide](u) to `a_b` &amp; *more* #\nFirst text.\n\n" +
+	const text = "---\ntitle: x\n---\nBefore it.\n\n# The [Guide](u) to `a_b` &amp; *more* #\nFirst text.\n\n" +
 		"```\n# no heading\n```\n\nUnder\nlined\n---\nSecond text.\n## Empty\n\n---\n\n  ### Usage\r\n\nThird\r\ntext.\n" +
 		"> # Quoted\n\n#hashtag\n===\nFourth.\n##\nFifth.\n#### By \\#1 <https://u.x>\nSixth."
 	want := []string{
@@ -17,16 +19,16 @@ func TestSections(t *testing.T) {
 		"Usage|Third\r\ntext.\n> # Quoted", "#hashtag|Fourth.", "|Fifth.", "By #1 https://u.x|Sixth.",
 	}
 	var got []string
-	for _, s := range parseSections([]byte(source)) {
-		got = append(got, s.heading+"|"+strings.TrimSpace(source[s.text.start:s.text.end]))
+	for _, s := range parseSections([]byte(text)) {
+		got = append(got, s.Heading+"|"+strings.TrimSpace(text[s.Start:s.End]))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q, want\n%q", got, want)
 	}
-	for _, source := range []string{"", "No heading.", "---", "---\ntitle: x\n", "#", "# x"} {
-		for _, s := range parseSections([]byte(source)) {
-			if s.text.start != len(source) || s.text.end != len(source) {
-				t.Errorf("%q: text of %q is at %v", source, s.heading, s.text)
+	for _, text := range []string{"", "No heading.", "---", "---\ntitle: x\n", "#", "# x"} {
+		for _, s := range parseSections([]byte(text)) {
+			if s.Start != len(text) || s.End != len(text) {
+				t.Errorf("%q: text of %q is at %v", text, s.Heading, s.Start)
 			}
 		}
 	}
@@ -34,11 +36,11 @@ func TestSections(t *testing.T) {
 
 func TestHeadingsAreQueries(t *testing.T) {
 	d := document{
-		id: "a.md", file: "in/a.md", line: 1, ownFile: true, folder: ".",
-		text: "Before.\n\n# Guide\n\n## Installation\n\n" + long("One") + "\n" + long("Two") + "\n\n### On all systems\nText.\n\n## No text\n\n---\n\n## Usage\nRun it.\n\n# 1.2.3\nFix.",
+		id: "a.md", file: "in/a.md", ownFile: true, folder: ".", Document: source.Document{Line: 1, Markdown: true,
+			Text: "Before.\n\n# Guide\n\n## Installation\n\n" + long("One") + "\n" + long("Two") + "\n\n### On all systems\nText.\n\n## No text\n\n---\n\n## Usage\nRun it.\n\n# 1.2.3\nFix."},
 	}
 	var got []string
-	err := d.sections(func(u unit) error {
+	err := cutter{}.headings(d, func(u unit) error {
 		got = append(got, fmt.Sprintf("%s|%s|%d|%s|%s|%v", u.id, u.name, u.line, u.query, u.text, u.usable && u.sentence == u.query))
 		return nil
 	})
@@ -112,7 +114,7 @@ func TestHeadingsHeldOut(t *testing.T) {
 			slices.Sort(pairs)
 			want = []string{"Train: Usage|" + long("Good4") + "|" + train + "#6", "Very good one|" + long("Good1") + "|" + train + "#3",
 				"Very good three|" + long("Good3") + "|" + train + "#5", "Very good two|" + long("Good2") + "|" + train + "#4"}
-			if !slices.Equal(pairs, want) || sum.Asked != 1 || sum.Copies != 1 || sum.Duplicates != 0 || sum.NotMarkdown != 2 || sum.Documents != 4 {
+			if !slices.Equal(pairs, want) || sum.Asked != 1 || sum.Copies != 1 || sum.Duplicates != 0 || sum.NoHeadings != 2 || sum.Documents != 4 {
 				t.Errorf("by %s in groups by %s: trained on\n%q, want\n%q; %+v", by, groupBy, pairs, want, sum)
 			}
 		}
@@ -127,7 +129,7 @@ func TestMarkdownRecords(t *testing.T) {
 	if len(r.groups) != 1 || !slices.Equal(r.groups[0].Queries, []string{"Guide: Usage", "Removing it"}) || !slices.Equal(r.groups[0].Texts, []string{"Run it.", "Delete it."}) {
 		t.Errorf("groups are %+v", r.groups)
 	}
-	if sum.NotMarkdown != 1 || sum.Unpaired != 1 || sum.Units != 3 {
+	if sum.NoHeadings != 1 || sum.Unpaired != 1 || sum.Units != 3 {
 		t.Errorf("counts are %+v", sum)
 	}
 }

@@ -43,37 +43,26 @@ func TestNearestChunksComeTogether(t *testing.T) {
 
 // A seed's neighbours stand nearest first, equally near ones in the order of the input.
 func TestOrderOfNeighbours(t *testing.T) {
-	n, err := newNeighbours(Options{Unit: Sentences, Queries: NoQueries}, 4)
+	texts := []string{"apple pear", "apple fig", "apple plum", "apple pear plum", "stone"}
+	n, err := newNeighbours(Options{Unit: Sentences, Queries: NoQueries}, 4, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"apple pear", "apple fig", "apple plum", "apple pear plum", "stone"} {
+	for _, text := range texts {
 		if err := n.add(unit{id: text, text: text}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	index, err := n.builder.Build()
+	if err := n.near.start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	lists, err := n.near.nearest(context.Background(), []int{0, 4}, 9, func(number int) bool { return number == 2 })
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, used := make([]float32, 5), make([]bool, 5)
-	if err := index.Scores("apple pear", scores); err != nil {
-		t.Fatal(err)
+	if !reflect.DeepEqual(lists, [][]int32{{3, 1}, nil}) {
+		t.Errorf("got %v, want pear and plum before fig, and nothing near a stone", lists)
 	}
-	if got, want := idsOf(n.take(0, scores, used)), []string{"apple pear", "apple pear plum", "apple fig", "apple plum"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := idsOf(n.take(4, scores, used)); !slices.Equal(got, []string{"stone"}) {
-		t.Errorf("after all are used got %q", got)
-	}
-}
-
-func idsOf(units []unit) []string {
-	var ids []string
-	for _, u := range units {
-		ids = append(ids, u.id)
-	}
-	return ids
 }
 
 // Chunks without enough neighbours fill groups with each other, a seed beside those it has.

@@ -12,34 +12,38 @@ import (
 
 // Event is progress: files read, groups written, or a broken record.
 type Event struct {
-	Stage  string // "read" | "write"
-	Files  int    // read so far, of Of
-	Of     int
-	Units  int // of the files read
-	Groups int // written
-	Broken error
+	Stage          string // "read" | "write"
+	Files          int    // read so far, of Of
+	Of             int
+	Units          int   // of the files read
+	Bytes, OfBytes int64 // read from the disk, of all
+	Groups         int   // written
+	Broken         error
 }
 
 // Summary counts what was made of the inputs.
 type Summary struct {
-	Files       int            `json:"files"`
-	Skipped     map[string]int `json:"skipped,omitempty"` // files in folders that are not read, by extension
-	Documents   int            `json:"documents"`
-	Broken      int            `json:"broken"`       // records passed over
-	Short       int            `json:"short"`        // functions too short
-	NotMarkdown int            `json:"not_markdown"` // documents passed over where queries are headings
-	Duplicates  int            `json:"duplicates"`
-	Units       int            `json:"units"`    // distinct
-	Unpaired    int            `json:"unpaired"` // training units without a good query, where groups have queries
-	Copies      int            `json:"copies"`   // training units that share more than 60 % of their lines with held-out ones
-	Asked       int            `json:"asked"`    // training units whose query is a held-out one
-	LeftOver    int            `json:"left_over"`
-	Trained     int            `json:"trained"` // units in groups
-	Groups      int            `json:"groups"`
-	Output      string         `json:"output"`
-	Holdout     *Collection    `json:"holdout,omitempty"`
-	Tuning      *Collection    `json:"tuning,omitempty"`
-	Seconds     float64        `json:"seconds"`
+	Files        int            `json:"files"`
+	Skipped      map[string]int `json:"skipped,omitempty"` // files in folders that are not read, by extension
+	Documents    int            `json:"documents"`
+	Broken       int            `json:"broken"`      // records passed over
+	Short        int            `json:"short"`       // functions too short
+	NoHeadings   int            `json:"no_headings"` // documents passed over where queries are headings
+	Duplicates   int            `json:"duplicates"`
+	Near         int            `json:"near_duplicates"`
+	Contaminated int            `json:"contaminated"` // units that repeat an evaluation collection
+	Units        int            `json:"units"`        // distinct
+	Unpaired     int            `json:"unpaired"`     // training units without a good query, where groups have queries
+	Copies       int            `json:"copies"`       // training units that share more than 60 % of their lines with held-out ones
+	Asked        int            `json:"asked"`        // training units whose query is a held-out one
+	LeftOver     int            `json:"left_over"`
+	Trained      int            `json:"trained"` // units in groups
+	Groups       int            `json:"groups"`
+	Output       string         `json:"output"`
+	Removed      string         `json:"removed,omitempty"` // file that lists the contaminated units
+	Holdout      *Collection    `json:"holdout,omitempty"`
+	Tuning       *Collection    `json:"tuning,omitempty"`
+	Seconds      float64        `json:"seconds"`
 }
 
 // Collection describes a held-out collection.
@@ -62,16 +66,34 @@ func Run(ctx context.Context, opt Options, report func(Event)) (Summary, error) 
 	if report == nil {
 		report = func(Event) {}
 	}
+	if opt.Rank > 0 && opt.GroupBy != BM25 {
+		return Summary{Output: opt.Output}, nil // the first process does it alone
+	}
+	opt, err := opt.join()
+	if err != nil {
+		return Summary{}, err
+	}
 	in, err := findInputs(opt)
 	if err != nil {
 		return Summary{}, err
 	}
+	evaluated, err := readEvaluated(opt.Decontaminate)
+	if err != nil {
+		return Summary{}, err
+	}
+	w, err := openWork(opt, in)
+	if err != nil {
+		return Summary{}, fmt.Errorf("prepare: %w", err)
+	}
 	p := &preparation{
-		opt: opt, report: report,
-		reader: &reader{opt: opt, inputs: in, report: report},
+		opt: opt, report: report, work: w,
+		reader: &reader{opt: opt, files: in.files, report: report, work: w, evaluated: evaluated, total: in.bytes},
 		sum:    Summary{Files: len(in.files), Skipped: in.skipped, Output: opt.Output},
 	}
-	if err := p.run(ctx); err != nil {
+	if err := w.close(p.run(ctx)); err != nil {
+		return Summary{}, fmt.Errorf("prepare: %w", err)
+	}
+	if err := opt.leave(ctx); err != nil {
 		return Summary{}, fmt.Errorf("prepare: %w", err)
 	}
 	p.sum.Seconds = time.Since(start).Seconds()
@@ -83,14 +105,25 @@ type preparation struct {
 	opt    Options
 	report func(Event)
 	reader *reader
+	work   *work
 	split  *splitter
 	guard  *guard
 	sum    Summary
 }
 
-// run reads the inputs up to three times: for families, for what is held out, and for training.
+// run reads the inputs, and goes through their units up to three times: for families, for what is held out, and for
+// training.
 func (p *preparation) run(ctx context.Context) (err error) {
-	if p.split, err = newSplitter(ctx, p.opt, p.reader); err != nil {
+	if err := p.reader.read(ctx); err != nil {
+		return err
+	}
+	if err := p.work.spool.seal(); err != nil {
+		return err
+	}
+	count := p.reader.count
+	p.sum.Documents, p.sum.Units, p.sum.Broken, p.sum.Short = count.Documents, count.Units, count.Broken, count.Short
+	p.sum.Duplicates, p.sum.Near, p.sum.NoHeadings, p.sum.Contaminated = count.Duplicates, count.Near, count.NoHeadings, count.Contaminated
+	if p.split, err = newSplitter(ctx, p.opt, p.work.spool); err != nil {
 		return err
 	}
 	if p.opt.Holdout+p.opt.Tuning > 0 {
@@ -98,13 +131,43 @@ func (p *preparation) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if len(p.opt.Decontaminate) > 0 {
+		if err := p.writeRemoved(); err != nil {
+			return err
+		}
+	}
 	return p.writeGroups(ctx)
+}
+
+// removedUnit is a line of the list of contaminated units.
+type removedUnit struct {
+	ID      string `json:"_id"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Repeats string `json:"repeats"` // the query or document
+}
+
+// writeRemoved lists the contaminated units beside the groups.
+func (p *preparation) writeRemoved() error {
+	p.sum.Removed = filepath.Join(filepath.Dir(p.opt.Output), "contaminated.jsonl")
+	return jsonl.Write(p.sum.Removed, func(put func(any) error) error {
+		for i := range p.work.spool.Len() {
+			u, err := p.work.spool.At(i)
+			if err == nil && u.dropped && u.sentence != "" {
+				err = put(removedUnit{u.id, u.file, u.line, u.sentence})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // holdOut collects and writes the collections, and sets the guard against leaks.
 func (p *preparation) holdOut(ctx context.Context) error {
 	held, tune := &collection{}, &collection{}
-	err := p.reader.each(ctx, func(u unit) error {
+	err := p.work.spool.each(ctx, func(u unit) error {
 		switch p.split.side(u) {
 		case heldOut:
 			held.units = append(held.units, u)
@@ -149,34 +212,28 @@ func (p *preparation) writeCollection(name string, share float64, c *collection)
 
 // writeGroups groups and writes what is left for training.
 func (p *preparation) writeGroups(ctx context.Context) error {
-	err := jsonl.Write(p.opt.Output, func(put func(any) error) error {
-		emit := func(group []unit) error {
-			if err := ctx.Err(); err != nil {
+	return writeOutput(p.opt.Output, func(put func(groupLine) error) error {
+		var numbers []int32 // of the units that are trained on, in the spool
+		at := func(number int) (unit, error) { return p.work.spool.At(int(numbers[number])) }
+		groups, err := newGrouping(p.opt, at)
+		if err != nil {
+			return err
+		}
+		emit := func(group []int) error { return p.writeGroup(ctx, group, at, put) }
+		for i := range p.work.spool.Len() {
+			if i%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			u, err := p.work.spool.At(i)
+			if err == nil && !u.dropped && p.trainable(u) {
+				numbers = append(numbers, int32(i))
+				err = groups.add(u, emit)
+			}
+			if err != nil {
 				return err
 			}
-			if len(group) < 2 {
-				p.sum.LeftOver += len(group)
-				return nil
-			}
-			p.sum.Groups++
-			p.sum.Trained += len(group)
-			p.report(Event{Stage: "write", Groups: p.sum.Groups})
-			return put(newGroupLine(p.opt, group))
 		}
-		groups, err := newGrouper(p.opt)
-		if err != nil {
-			return err
-		}
-		err = p.reader.each(ctx, func(u unit) error {
-			if !p.trainable(u) {
-				return nil
-			}
-			return groups.add(u, emit)
-		})
-		if err != nil {
-			return err
-		}
-		if err := groups.flush(emit); err != nil {
+		if err := groups.flush(ctx, emit); err != nil {
 			return err
 		}
 		if p.sum.Groups == 0 {
@@ -184,10 +241,28 @@ func (p *preparation) writeGroups(ctx context.Context) error {
 		}
 		return nil
 	})
-	count := p.reader.count
-	p.sum.Documents, p.sum.Units, p.sum.Broken = count.documents, count.units, count.broken
-	p.sum.Short, p.sum.Duplicates, p.sum.NotMarkdown = count.short, count.duplicates, count.notMarkdown
-	return err
+}
+
+// writeGroup writes a group of units, which at returns.
+func (p *preparation) writeGroup(ctx context.Context, group []int, at func(int) (unit, error), put func(groupLine) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(group) < 2 {
+		p.sum.LeftOver += len(group)
+		return nil
+	}
+	units := make([]unit, len(group))
+	for i, number := range group {
+		var err error
+		if units[i], err = at(number); err != nil {
+			return err
+		}
+	}
+	p.sum.Groups++
+	p.sum.Trained += len(group)
+	p.report(Event{Stage: "write", Groups: p.sum.Groups})
+	return put(newGroupLine(p.opt, units))
 }
 
 // trainable tells whether a unit may and can be trained on, and counts why not.

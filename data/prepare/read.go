@@ -3,144 +3,236 @@ package prepare
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
-	"revela/data/jsonl"
+	"revela/data/source"
 )
 
-// brokenRecord is an error that concerns one record alone.
-type brokenRecord struct{ error }
-
-func (b brokenRecord) Unwrap() error { return b.error }
-
-func broken(err error) error { return brokenRecord{err} }
-
-// cacheBytes is how much text is kept so that it need not be read again.
-const cacheBytes = 256 << 20
-
-// reader reads all inputs as units, as often as asked.
-type reader struct {
-	opt    Options
-	inputs *inputs
-	report func(Event) // nil after the first reading
-	count  readCounts
-	cache  []unit // of the first reading; nil where they are too many
-}
+// What a worker takes at a time, at least.
+const (
+	jobBytes   = 256 << 10
+	jobRecords = 512
+)
 
 // readCounts is what a reading met.
 type readCounts struct {
-	documents, units, broken, short, duplicates, notMarkdown int
-	bytes                                                    int
+	Documents    int `json:"documents"`
+	Units        int `json:"units"`
+	Broken       int `json:"broken"`
+	Short        int `json:"short"`
+	Duplicates   int `json:"duplicates"`
+	Near         int `json:"near"`
+	Contaminated int `json:"contaminated"`
+	NoHeadings   int `json:"no_headings"`
 }
 
-// each hands every unit to yield: those of duplicate text left out, in the order of the inputs. Every call gives the
-// same units; the first one reports progress and broken records.
-func (r *reader) each(ctx context.Context, yield func(unit) error) error {
-	if r.cache != nil {
-		for _, u := range r.cache {
-			if err := yield(u); err != nil {
-				return err
-			}
-		}
+func (c *readCounts) add(d readCounts) {
+	c.Documents += d.Documents
+	c.Broken += d.Broken
+	c.Short += d.Short
+	c.NoHeadings += d.NoHeadings
+}
+
+// reader reads the inputs into the spool: one goroutine takes files apart into records, several cut them into units, and
+// one takes these in the order of the inputs, so that the result is that of a single goroutine.
+type reader struct {
+	opt       Options
+	files     []file
+	report    func(Event)
+	work      *work
+	evaluated *evaluated // nil for none
+	count     readCounts
+	filter    filter
+	bytes     atomic.Int64 // read from the disk
+	total     int64
+}
+
+// job is a part of one file.
+type job struct {
+	file    int // its number
+	records []source.Record
+	last    bool  // of the file
+	err     error // why there is none
+	outcome chan outcome
+}
+
+// outcome is what a worker makes of a job.
+type outcome struct {
+	units  []cutUnit
+	broken []error
+	count  readCounts
+	err    error
+}
+
+// cutUnit is a unit with what it is compared by.
+type cutUnit struct {
+	unit
+	digest digest
+	near   *signature // nil where near-duplicates may stay
+}
+
+// read reads what an earlier run has not; the units of that one are in the spool.
+func (r *reader) read(ctx context.Context) error {
+	r.filter = newFilter(r.opt)
+	r.count = r.work.state.Count
+	if err := r.work.spool.replay(r.filter.replay); err != nil {
+		return err
+	}
+	if r.work.state.Done {
 		return nil
 	}
-	keep := r.report != nil && r.opt.Holdout+r.opt.Tuning > 0
-	err := r.read(ctx, func(u unit) error {
-		if keep && r.count.bytes <= cacheBytes {
-			r.cache = append(r.cache, u)
-		}
-		return yield(u)
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	threads := r.opt.Threads
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	todo, inOrder := make(chan *job), make(chan *job, 2*threads)
+	for range threads {
+		running.Go(func() { r.cutAll(ctx, todo) })
+	}
+	running.Go(func() {
+		defer close(todo)
+		defer close(inOrder)
+		r.split(ctx, func(j *job) bool {
+			return send(ctx, inOrder, j) && send(ctx, todo, j)
+		})
 	})
-	if err != nil || r.count.bytes > cacheBytes {
-		r.cache = nil
-	}
-	r.report = nil
-	return err
+	return r.takeAll(ctx, inOrder)
 }
 
-// read reads the files.
-func (r *reader) read(ctx context.Context, yield func(unit) error) error {
-	r.count = readCounts{}
-	seen := duplicates{}
-	distinct := func(u unit) error {
-		if seen.seen(u.text) {
-			r.count.duplicates++
-			return nil
-		}
-		r.count.units++
-		r.count.bytes += len(u.text) + len(u.whole) + len(u.query)
-		return yield(u)
+func send(ctx context.Context, to chan<- *job, j *job) bool {
+	select {
+	case to <- j:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	functions := functionReader{ids: map[string]int{}}
-	for i, f := range r.inputs.files {
-		if err := ctx.Err(); err != nil {
+}
+
+// takeAll puts the units of all jobs into the spool, in order.
+func (r *reader) takeAll(ctx context.Context, inOrder <-chan *job) error {
+	at := r.work.state
+	for j := range inOrder {
+		select {
+		case got := <-j.outcome:
+			if err := r.take(got); err != nil {
+				return r.interrupted(at, err)
+			}
+		case <-ctx.Done():
+			return r.interrupted(at, ctx.Err())
+		}
+		at.File, at.Records = j.file, at.Records+len(j.records)
+		if j.last {
+			at.File, at.Records = j.file+1, 0
+		}
+		at.Count = r.count
+		if err := r.work.save(at, false); err != nil {
 			return err
 		}
-		if err := r.readFile(ctx, f, &functions, distinct); err != nil {
+		r.report(Event{Stage: "read", Files: at.File, Of: len(r.files), Units: r.count.Units, Bytes: r.bytes.Load(), OfBytes: r.total})
+	}
+	if err := ctx.Err(); err != nil {
+		return r.interrupted(at, err)
+	}
+	at.Done = true
+	return r.work.save(at, r.work.kept)
+}
+
+// interrupted saves what was read when the user interrupts, if that is worth while.
+func (r *reader) interrupted(at state, err error) error {
+	if !r.work.kept || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.Join(err, r.work.save(at, true))
+}
+
+// take puts the units of a job into the spool but for those that the filter holds back.
+func (r *reader) take(got outcome) error {
+	for _, broken := range got.broken {
+		r.report(Event{Stage: "read", Broken: broken})
+	}
+	if got.err != nil {
+		return got.err
+	}
+	r.count.add(got.count)
+	for _, u := range got.units {
+		keep, err := r.filter.keep(&u, r.work.spool, &r.count)
+		if err != nil {
 			return err
 		}
-		if r.report != nil {
-			r.report(Event{Stage: "read", Files: i + 1, Of: len(r.inputs.files), Units: r.count.units})
+		if !keep && !u.dropped {
+			continue
+		}
+		if keep {
+			r.count.Units++
+		}
+		if err := r.work.spool.add(u.unit); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (r *reader) readFile(ctx context.Context, f file, functions *functionReader, yield func(unit) error) error {
-	if r.opt.Unit != Functions {
-		return r.readDocuments(ctx, f, yield)
+// split takes the files apart; yield returns false to end it.
+func (r *reader) split(ctx context.Context, yield func(*job) bool) {
+	skip := r.work.state.Records
+	for number := r.work.state.File; number < len(r.files); number++ {
+		if ctx.Err() != nil || !r.splitFile(number, skip, yield) {
+			return
+		}
+		skip = 0
 	}
-	r.count.documents++
-	return r.skipBroken(functions.read(f, yield, &r.count.short))
 }
 
-// skipBroken reports and counts a broken record, or returns it where records must be whole.
-func (r *reader) skipBroken(err error) error {
-	var record brokenRecord
-	if !errors.As(err, &record) || r.opt.Strict {
-		return err
-	}
-	r.count.broken++
-	if r.report != nil {
-		r.report(Event{Stage: "read", Broken: record.error})
-	}
-	return nil
-}
-
-// readDocuments cuts the documents of one file into units.
-func (r *reader) readDocuments(ctx context.Context, f file, yield func(unit) error) error {
-	if f.format != formatLines {
-		d, err := readText(f)
-		return r.take(d, err, yield)
-	}
-	lines, err := jsonl.Open(f.path)
+// splitFile takes one file apart, its first records left out.
+func (r *reader) splitFile(number, skip int, yield func(*job) bool) bool {
+	f := r.files[number]
+	j := newJob(number)
+	records, err := source.Open(f.path, f.format, &r.bytes)
 	if err != nil {
-		return err
+		j.err = fmt.Errorf("read input: %w", err)
+		return yield(j)
 	}
-	defer lines.Close()
-	for lines.Next() {
-		if err := ctx.Err(); err != nil {
-			return err
+	defer records.Close()
+	bytes := 0
+	for records.Next() {
+		if skip > 0 {
+			skip--
+			continue
 		}
-		d, err := readRecord(f, lines.Line())
-		if err := r.take(d, err, yield); err != nil {
-			return err
+		record := records.Record()
+		if bytes += len(record.Raw); record.Fields != nil {
+			bytes += len(record.Fields.Text)
+		}
+		if j.records = append(j.records, record); bytes >= jobBytes || len(j.records) == jobRecords {
+			if !yield(j) {
+				return false
+			}
+			j, bytes = newJob(number), 0
 		}
 	}
-	return lines.Err()
+	if err := records.Err(); err != nil {
+		j.err = fmt.Errorf("read input: %w", err)
+	}
+	j.last = true
+	return yield(j)
 }
 
-// take cuts a document that was read without an error.
-func (r *reader) take(d document, err error, yield func(unit) error) error {
-	if err != nil {
-		return r.skipBroken(err)
-	}
-	r.count.documents++
-	if r.opt.Queries == Headings {
-		if !d.markdown {
-			r.count.notMarkdown++
-			return nil
+func newJob(file int) *job { return &job{file: file, outcome: make(chan outcome, 1)} }
+
+// cutAll does jobs until there are none.
+func (r *reader) cutAll(ctx context.Context, todo <-chan *job) {
+	c := &cutting{reader: r, cutter: cutter{r.opt}}
+	for j := range todo {
+		if ctx.Err() != nil {
+			return
 		}
-		return d.sections(yield)
+		j.outcome <- c.cut(j)
 	}
-	return d.units(r.opt.Queries == Titles, yield)
 }

@@ -23,14 +23,14 @@ type splitter struct {
 	families        *families // of packages or folders that are near copies; nil for documents
 }
 
-// newSplitter reads the inputs for families where packages or folders are kept out.
-func newSplitter(ctx context.Context, opt Options, r *reader) (*splitter, error) {
+// newSplitter looks at all units for families where packages or folders are kept out.
+func newSplitter(ctx context.Context, opt Options, units *spool) (*splitter, error) {
 	s := &splitter{by: opt.HoldoutBy, holdout: opt.Holdout, tuning: opt.Tuning}
 	if s.holdout+s.tuning == 0 || s.by == ByDocument {
 		return s, nil
 	}
 	s.families = newFamilies()
-	err := r.each(ctx, func(u unit) error {
+	err := units.each(ctx, func(u unit) error {
 		s.families.add(s.key(u), u.text)
 		return nil
 	})

@@ -15,11 +15,13 @@ type unit struct {
 	pkg      string // import path, or the folder outside a module
 	file     string // where it stands
 	line     int
+	from, to int    // where the text lies in its document's, in bytes; to is 0 where the unit is no part of a text
 	text     string // without the query
 	whole    string // text with the query, as written; "" where it is the text
 	query    string // on one line, without the unit's own name; "" where there is none
 	sentence string // the query of a held-out collection; "" where the unit gives none
 	usable   bool   // query and text are good enough to train on as a pair
+	dropped  bool   // only to be remembered: a duplicate, or with a sentence, what it repeats of an evaluation
 }
 
 // key returns what the unit is grouped or held out by.
@@ -68,9 +70,8 @@ func digestOf(text string) digest {
 // duplicates remembers the texts it has seen, punctuation aside.
 type duplicates map[digest]struct{}
 
-// seen tells whether the text came before, and remembers it.
-func (d duplicates) seen(text string) bool {
-	hash := digestOf(plain(text))
+// seen tells whether the digest came before, and remembers it.
+func (d duplicates) seen(hash digest) bool {
 	if _, found := d[hash]; found {
 		return true
 	}

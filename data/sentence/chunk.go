@@ -9,29 +9,47 @@ import (
 // MaxWords is the paper's length of a chunk.
 const MaxWords = 120
 
+// Span is a part of a text in bytes.
+type Span struct{ Start, End int }
+
 // Chunks packs the sentences of text into chunks of at most maxWords words, as many in each as fit.
 // A chunk is a part of text as it stands, line breaks included. A sentence that is longer alone is cut,
 // at the end of a line where that is possible, else between words.
 func Chunks(text string, maxWords int) []string {
 	var chunks []string
-	var chunk span
+	for _, s := range Spans(text, maxWords) {
+		chunks = append(chunks, text[s.Start:s.End])
+	}
+	return chunks
+}
+
+// Spans returns where the chunks of Chunks lie.
+func Spans(text string, maxWords int) []Span {
+	var chunks []Span
+	var chunk Span
 	words := 0
+	add := func(piece span, n int) {
+		if words > 0 && words+n > maxWords {
+			chunks = append(chunks, chunk)
+			words = 0
+		}
+		if words == 0 {
+			chunk.Start = piece.start
+		}
+		chunk.End = piece.end
+		words += n
+	}
 	for sentence := range split(text) {
+		if n := Words(text[sentence.start:sentence.end]); n <= maxWords {
+			add(sentence, n)
+			continue
+		}
 		for _, piece := range cut(text, sentence, maxWords) {
-			n := Words(text[piece.start:piece.end])
-			if words > 0 && words+n > maxWords {
-				chunks = append(chunks, text[chunk.start:chunk.end])
-				words = 0
-			}
-			if words == 0 {
-				chunk.start = piece.start
-			}
-			chunk.end = piece.end
-			words += n
+			add(piece, Words(text[piece.start:piece.end]))
 		}
 	}
 	if words > 0 {
-		chunks = append(chunks, text[chunk.start:chunk.end])
+		chunks = append(chunks, chunk)
 	}
 	return chunks
 }
@@ -62,9 +80,6 @@ func alone(r rune) bool {
 // cut takes a sentence longer than maxWords apart: into lines, and lines that are too long into words,
 // which Chunks packs again.
 func cut(text string, sentence span, maxWords int) []span {
-	if Words(text[sentence.start:sentence.end]) <= maxWords {
-		return []span{sentence}
-	}
 	var pieces []span
 	at := sentence.start
 	for line := range strings.Lines(text[sentence.start:sentence.end]) {

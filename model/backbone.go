@@ -51,8 +51,7 @@ type Call struct {
 // selfAttention lets every sequence read itself.
 func selfAttention(pairs []torch.Pair, causal bool) Attend {
 	return func(s *torch.Scope, _ int, q, k, v torch.Tensor, window int64) torch.Tensor {
-		return s.Attention(q, k, v, torch.Tensor{}, pairs, torch.AttentionOptions{
-			Scale: inverseRoot(s.Size(q, -1)), Causal: causal, Window: window})
+		return s.Attention(q, k, v, inverseRoot(s.Size(q, -1)), torch.Term{Pairs: pairs, Causal: causal, Window: window})
 	}
 }
 

@@ -52,23 +52,16 @@ func (j *Joint) lockstep(c *Chain, self []torch.Pair, texts, from int64) Attend 
 	if from > 0 { // only the queries' rows are left
 		self = shiftQueries(self[j.Texts.Len():], -from)
 	}
-	return func(s *torch.Scope, layer int, q, k, v torch.Tensor, window int64) torch.Tensor {
-		out := selfAttention(self, true)(s, layer, q, k, v, window)
-		first := texts - from // of the queries' rows in q
-		queries := s.Narrow(q, 0, first, s.Size(q, 0)-first)
-		term := j.inBatch(s, c.Shared, queries, s.Narrow(k, 0, 0, texts), s.Narrow(v, 0, 0, texts))
-		mixed := s.Add(s.Narrow(out, 0, first, s.Size(out, 0)-first), term)
-		if first == 0 {
-			return mixed
-		}
-		return s.Cat(0, s.Narrow(out, 0, 0, first), mixed)
+	inBatch := j.inBatch(c.Shared, shiftQueries(j.Pairs, texts-from))
+	return func(s *torch.Scope, _ int, q, k, v torch.Tensor, window int64) torch.Tensor {
+		own := torch.Term{Pairs: self, Causal: true, Window: window}
+		return s.Attention(q, k, v, inverseRoot(s.Size(q, -1)), own, inBatch)
 	}
 }
 
 // inBatch is Σ_j w_ij · softmax(Q_i K_jᵀ/√Dh) V_j, normalised where asked: every query reads all positions of its texts.
-func (j *Joint) inBatch(s *torch.Scope, weights, q, k, v torch.Tensor) torch.Tensor {
-	return s.Attention(q, k, v, weights, j.Pairs, torch.AttentionOptions{
-		Scale: inverseRoot(s.Size(q, -1)), ValueNorm: j.ValueNorm})
+func (j *Joint) inBatch(weights torch.Tensor, pairs []torch.Pair) torch.Term {
+	return torch.Term{Pairs: pairs, Weights: weights, ValueNorm: j.ValueNorm}
 }
 
 func shiftQueries(pairs []torch.Pair, by int64) []torch.Pair {
@@ -87,10 +80,11 @@ type keyValues struct{ k, v torch.Tensor }
 func (m *LanguageModel) detachedLoss(c *Chain, j Joint) torch.Tensor {
 	kept := m.readTexts(c.Scope(), j)
 	prepared := m.Prepare(c.Scope(), j.Queries)
-	own := selfAttention(prepared.Pairs, true)
+	own, inBatch := selfAttention(prepared.Pairs, true), j.inBatch(c.Shared, j.Pairs)
 	call := Call{Prepared: prepared, Train: j.Train}
 	call.Attend = func(s *torch.Scope, layer int, q, k, v torch.Tensor, window int64) torch.Tensor {
-		return s.Add(own(s, layer, q, k, v, window), j.inBatch(s, c.Shared, q, kept[layer].k, kept[layer].v))
+		term := s.Attention(q, kept[layer].k, kept[layer].v, inverseRoot(s.Size(q, -1)), inBatch)
+		return s.Add(own(s, layer, q, k, v, window), term)
 	}
 	x := c.Stage(torch.Tensor{}, m.EmbedParams(), func(s *torch.Scope, _ torch.Tensor) torch.Tensor { return m.Embed(s, j.Queries) })
 	for i := range m.Depth() {

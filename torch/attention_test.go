@@ -26,6 +26,10 @@ func attentionCase(s *Scope, dtype DType) (q, k, v, w Tensor, pairs []Pair) {
 	return q, k, v, s.Uniform(Float32, 0, 1, int64(len(pairs))), pairs
 }
 
+// attentionKinds are the reference and what is tested against it.
+var attentionKinds = []func(s *Scope, q, k, v Tensor, scale float64, terms ...Term) Tensor{(*Scope).Attention, (*Scope).CompositeAttention}
+
+// TestAttentionEqualsComposite reads causal self-attention and weighted pairs in one operation, as a training step does.
 func TestAttentionEqualsComposite(t *testing.T) {
 	for _, dtype := range []DType{Float32, BFloat16} {
 		for _, norm := range []bool{false, true} {
@@ -37,9 +41,10 @@ func TestAttentionEqualsComposite(t *testing.T) {
 				tolerance := map[DType]float64{Float32: 2e-5, BFloat16: 2e-2}[dtype]
 				var results [2][]Tensor
 				probe := s.Randn(dtype, s.Shape(q)...)
-				for i, composite := range []bool{false, true} {
+				for i, attend := range attentionKinds {
 					in := []Tensor{s.Leaf(q), s.Leaf(k), s.Leaf(v), s.Leaf(w)}
-					y := s.Attention(in[0], in[1], in[2], in[3], pairs, AttentionOptions{Scale: 0.25, ValueNorm: norm, Composite: composite})
+					y := attend(s, in[0], in[1], in[2], 0.25, Term{Pairs: ownPairs(pairs), Causal: true, Window: 100},
+						Term{Pairs: pairs, Weights: in[3], ValueNorm: norm})
 					results[i] = append(s.Grad([]Tensor{y}, []Tensor{probe}, in, false), y)
 				}
 				if s.Err() != nil {
@@ -55,21 +60,33 @@ func TestAttentionEqualsComposite(t *testing.T) {
 	}
 }
 
+// ownPairs lets the sequences that ask read themselves.
+func ownPairs(pairs []Pair) []Pair {
+	var own []Pair
+	for i, p := range pairs {
+		if i == 0 || p.Query != pairs[i-1].Query {
+			own = append(own, Pair{p.Query, p.QueryLen, p.Query, p.QueryLen})
+		}
+	}
+	return own
+}
+
 func TestCausalWindowEqualsComposite(t *testing.T) {
 	s := NewScope()
 	defer s.Close()
 	s.Fail(Seed(2))
 	q, k, v, _, _ := attentionCase(s, Float32)
 	pairs := []Pair{{0, 150, 0, 150}, {150, 167, 150, 167}}
-	for _, o := range []AttentionOptions{{Scale: 0.25}, {Scale: 0.25, Causal: true}, {Scale: 0.25, Causal: true, Window: 20}} {
-		fused := s.Attention(q, k, v, Tensor{}, pairs, o)
-		o.Composite = true
-		slow := s.Attention(q, k, v, Tensor{}, pairs, o)
+	for _, term := range []Term{{Pairs: pairs}, {Pairs: pairs, Causal: true}, {Pairs: pairs, Causal: true, Window: 20}} {
+		var results []Tensor
+		for _, attend := range attentionKinds {
+			results = append(results, attend(s, q, k, v, 0.25, term))
+		}
 		if s.Err() != nil {
 			t.Fatal(s.Err())
 		}
-		if d := relativeDifference(t, fused, slow); d > 1e-5 {
-			t.Errorf("%+v: differs by %.2e", o, d)
+		if d := relativeDifference(t, results[0], results[1]); d > 1e-5 {
+			t.Errorf("%+v: differs by %.2e", term, d)
 		}
 	}
 }

@@ -82,9 +82,9 @@ var testPairs = []Pair{{0, 3, 0, 4}, {0, 3, 4, 2}, {3, 2, 4, 2}, {5, 4, 0, 4}, {
 func TestGradientOfAttention(t *testing.T) {
 	shapes := [][]int64{{9, 4, 3}, {6, 2, 3}, {6, 2, 3}, {5}}
 	for _, norm := range []bool{false, true} {
-		for _, composite := range []bool{false, true} {
+		for _, attend := range attentionKinds {
 			gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
-				return s.Attention(in[0], in[1], in[2], in[3], testPairs, AttentionOptions{Scale: 0.7, ValueNorm: norm, Composite: composite})
+				return attend(s, in[0], in[1], in[2], 0.7, Term{Pairs: testPairs, Weights: in[3], ValueNorm: norm})
 			})
 		}
 	}
@@ -93,11 +93,21 @@ func TestGradientOfAttention(t *testing.T) {
 func TestGradientOfSelfAttention(t *testing.T) {
 	pairs := []Pair{{0, 5, 0, 5}, {5, 3, 5, 3}}
 	shapes := [][]int64{{8, 2, 3}, {8, 1, 3}, {8, 1, 3}}
-	for _, o := range []AttentionOptions{{Scale: 1}, {Scale: 0.5, Causal: true}, {Scale: 0.5, Causal: true, Window: 2}} {
+	for _, term := range []Term{{Pairs: pairs}, {Pairs: pairs, Causal: true}, {Pairs: pairs, Causal: true, Window: 2}} {
 		gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
-			return s.Attention(in[0], in[1], in[2], Tensor{}, pairs, o)
+			return s.Attention(in[0], in[1], in[2], 0.5, term)
 		})
 	}
+}
+
+// TestGradientOfLockstepAttention has both passes of a training step in one operation: three sequences read themselves,
+// the last two also those before them.
+func TestGradientOfLockstepAttention(t *testing.T) {
+	own := Term{Pairs: []Pair{{0, 4, 0, 4}, {4, 3, 4, 3}, {7, 2, 7, 2}}, Causal: true}
+	read := []Pair{{4, 3, 0, 4}, {7, 2, 0, 4}, {7, 2, 4, 3}}
+	gradCheck(t, [][]int64{{9, 4, 3}, {9, 2, 3}, {9, 2, 3}, {3}}, func(s *Scope, in []Tensor) Tensor {
+		return s.Attention(in[0], in[1], in[2], 0.7, own, Term{Pairs: read, Weights: in[3], ValueNorm: true})
+	})
 }
 
 func TestGradientOfRMSNorm(t *testing.T) {

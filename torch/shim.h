@@ -33,8 +33,8 @@ char *revela_foreach_mul(void **t, int n, double factor);
 char *revela_foreach_add(void **t, void **other, int n, double alpha);
 
 // fused operations with backward
-char *revela_attention(void *q, void *k, void *v, void *weights, const int64_t *pairs, int64_t npairs, int causal,
-                       int64_t window, int value_norm, double scale, int composite, void **out);
+char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t npairs, void **weights,
+                       const int64_t *terms, int nterms, double scale, int composite, void **out);
 char *revela_rms_norm(void *x, void *weight, double eps, void **out);
 char *revela_rope(void *x, void *cos, void *sin, void **out);
 char *revela_swiglu(void *gate, void *up, void **out);

@@ -6,9 +6,10 @@
 //   out_i = Σ_p w_p · A V_j                       without value_norm
 //   out_i = Σ_p w_p · A V_j / (A ‖V_j‖ + 1e-6)    with it (arXiv 2506.16552, "V-normalisation")
 //
-// Scores live a block of rows at a time and are computed again in backward, so memory grows with tokens and
-// never with pairs × length². Heads of grouped queries share keys without a copy. Sums are fp32 (fp64 for fp64).
-#include "shim_attention_kernel.hpp"
+// where the pair's term says which of both, and what is masked. Scores live a block of rows at a time and are computed
+// again in backward, so memory grows with tokens and never with pairs × length². Heads of grouped queries share keys
+// without a copy. Sums are fp32 (fp64 for fp64); bf16 is multiplied as bf16 where the processor does, else as fp32.
+#include "shim_attention_backward.hpp"
 #include "shim.h"
 #include "shim_device.hpp"
 #include <ATen/Functions.h>
@@ -21,96 +22,120 @@ using namespace revela;
 
 namespace {
 
-template <class S>
-void forward_cpu(const Layout &l, const Options &o, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w,
-                 Tensor &out, Tensor &lse) {
+at::ScalarType sum_type(const Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+// in_lists runs work(list, number) for every list of tasks, a list a thread.
+template <class F> void in_lists(const std::vector<std::vector<int64_t>> &lists, F work) {
+  at::parallel_for(0, (int64_t)lists.size(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) work(lists[i], i);
+    at::native::cpublas::brgemm_release();
+  });
+}
+
+template <class S, class E> Kernel<S, E> kernel(const Layout &l, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w) {
   using C = typename compute<S>::type;
-  Kernel<S> f{l, o, q.const_data_ptr<S>(), k.const_data_ptr<S>(), v.const_data_ptr<S>(),
-              w.const_data_ptr<C>()};
+  return {l, q.const_data_ptr<S>(), k.const_data_ptr<S>(), v.const_data_ptr<S>(), w.const_data_ptr<C>(), {}, {}, {}};
+}
+
+template <class S, class E>
+void forward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, Tensor &out, Tensor &lse) {
+  using C = typename compute<S>::type;
+  Kernel<S, E> f = kernel<S, E>(l, q, k, v, w);
+  f.keys_t.resize(l.kv_heads * l.tiled_keys * l.dim), f.values.resize(l.kv_heads * l.tiled_keys * l.dim);
+  if (l.any_value_norm()) f.value_norms.resize(l.kv_heads * l.tiled_keys);
+  at::parallel_for(0, (int64_t)l.by_key.size() * l.kv_heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; t++) f.pack_keys(t / l.kv_heads, t % l.kv_heads);
+  });
   S *to = out.mutable_data_ptr<S>();
   C *table = lse.mutable_data_ptr<C>();
-  at::parallel_for(0, (int64_t)l.by_query.size() * l.heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<C> buffer;
-    for (int64_t t = begin; t < end; t++) f.forward(l.by_query[t / l.heads], t % l.heads, to, table, buffer);
+  in_lists(balance(l.work(l.by_query), l.heads, at::get_num_threads()), [&](const std::vector<int64_t> &tasks, int64_t) {
+    std::vector<C> sums;
+    std::vector<E> elements;
+    for (int64_t t : tasks) f.forward(l.by_query[t / l.heads], t % l.heads, to, table, sums, elements);
   });
 }
 
 struct Gradients { Tensor q, k, v, w; };
 
-template <class S>
-Gradients backward_cpu(const Layout &l, const Options &o, const Tensor &q, const Tensor &k, const Tensor &v,
-                       const Tensor &w, const Tensor &lse, const Tensor &dout, bool want_kv, bool want_w) {
+template <class S, class E>
+Gradients backward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Tensor &lse,
+                       const Tensor &dout, bool want_kv, bool want_w) {
   using C = typename compute<S>::type;
-  auto c_type = lse.scalar_type();
-  Kernel<S> f{l, o, q.const_data_ptr<S>(), k.const_data_ptr<S>(), v.const_data_ptr<S>(),
-              w.const_data_ptr<C>()};
-  bool shared = l.by_query.size() < l.pairs.size(); // a query read by several keys: one sum a thread
-  int64_t sums = shared ? at::get_num_threads() : 1, tasks = (int64_t)l.by_key.size() * l.kv_heads;
-  Tensor dq = at::zeros({sums, l.tq, l.heads, l.dim}, q.options().dtype(c_type));
-  Tensor dw = at::zeros({at::get_num_threads(), (int64_t)l.pairs.size()}, lse.options());
+  Kernel<S, E> f = kernel<S, E>(l, q, k, v, w);
+  int64_t threads = at::get_num_threads(), pairs = (int64_t)l.pairs.size();
+  bool shared = (int64_t)l.by_query.size() < pairs; // a query reads several keys: one sum a list
+  Tensor dq = at::zeros({shared ? threads : 1, l.tq, l.heads, l.dim}, lse.options());
+  Tensor dw = at::zeros({threads, pairs}, lse.options());
   Tensor dk = want_kv ? at::zeros_like(k) : Tensor(), dv = want_kv ? at::zeros_like(v) : Tensor();
   C *dq_at = dq.mutable_data_ptr<C>(), *dw_at = dw.mutable_data_ptr<C>();
   S *dk_at = want_kv ? dk.mutable_data_ptr<S>() : nullptr, *dv_at = want_kv ? dv.mutable_data_ptr<S>() : nullptr;
-  at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
-    int64_t thread = at::get_thread_num();
-    BackwardTask<S> task{f, dout.const_data_ptr<S>(), lse.const_data_ptr<C>(),
-                         dq_at + (shared ? thread * l.tq * l.heads * l.dim : 0),
-                         want_w ? dw_at + thread * (int64_t)l.pairs.size() : nullptr, want_kv, {}};
-    for (int64_t t = begin; t < end; t++) task.run(l.by_key[t / l.kv_heads], t % l.kv_heads, dk_at, dv_at);
+  in_lists(balance(l.work(l.by_key), l.kv_heads, threads), [&](const std::vector<int64_t> &tasks, int64_t list) {
+    BackwardTask<S, E> task{f, dout.const_data_ptr<S>(), lse.const_data_ptr<C>(),
+                            dq_at + (shared ? list * l.tq * l.heads * l.dim : 0), want_w ? dw_at + list * pairs : nullptr,
+                            want_kv, {}, {}};
+    for (int64_t t : tasks) task.run(t / l.kv_heads, t % l.kv_heads, dk_at, dv_at);
   });
   Tensor dq_sum = (shared ? dq.sum(0) : dq.squeeze(0)).to(q.scalar_type());
   return {dq_sum, dk, dv, want_w ? dw.sum(0) : Tensor()};
 }
 
+// with_types calls f with null pointers of the storage type and of the products' elements.
+template <class F> void with_types(const Tensor &q, F f) {
+  switch (q.scalar_type()) {
+  case at::kFloat: return f((float *)nullptr, (float *)nullptr);
+  case at::kDouble: return f((double *)nullptr, (double *)nullptr);
+  case at::kBFloat16:
+    if (multiplies_bf16() && q.size(2) % 2 == 0) return f((bf16 *)nullptr, (bf16 *)nullptr);
+    return f((bf16 *)nullptr, (float *)nullptr);
+  default: TORCH_CHECK(false, "attention: dtype ", q.scalar_type(), " found, float, double or bfloat16 expected");
+  }
+}
+
+std::vector<Term> terms_of(at::IntArrayRef table) {
+  std::vector<Term> terms;
+  for (auto t = table.begin(); t < table.end(); t += 4) terms.push_back({t[0] != 0, t[1] != 0, t[2] != 0, t[3]});
+  return terms;
+}
+
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// pairs is an int64 table [pairs, 5] of q0, nq, k0, nk and term; terms a list of four numbers each, as Term has them.
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
-  static Tensor forward(AutogradContext *ctx, Tensor q, Tensor k, Tensor v, Tensor w, Tensor table, bool causal,
-                        int64_t window, bool value_norm, double scale) {
-    Layout l(q, k, table);
-    Options o{causal, value_norm, window, scale};
-    q = q.contiguous(), k = k.contiguous(), v = v.contiguous();
-    auto c_type = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    w = w.to(c_type).contiguous();
-    Tensor out = at::zeros_like(q), lse = at::empty({l.lse_rows, l.heads}, q.options().dtype(c_type));
-    switch (q.scalar_type()) {
-    case at::kFloat: forward_cpu<float>(l, o, q, k, v, w, out, lse); break;
-    case at::kDouble: forward_cpu<double>(l, o, q, k, v, w, out, lse); break;
-    case at::kBFloat16: forward_cpu<bf16>(l, o, q, k, v, w, out, lse); break;
-    default: TORCH_CHECK(false, "attention: dtype ", q.scalar_type(), " found, float, double or bfloat16 expected");
-    }
-    ctx->save_for_backward({q, k, v, w, table, lse});
-    ctx->saved_data["causal"] = causal, ctx->saved_data["window"] = window;
-    ctx->saved_data["value_norm"] = value_norm, ctx->saved_data["scale"] = scale;
+  static Tensor forward(AutogradContext *ctx, Tensor q, Tensor k, Tensor v, Tensor w, Tensor pairs, std::vector<int64_t> terms,
+                        double scale) {
+    Layout l(q, k, pairs, terms_of(terms), scale);
+    q = q.contiguous(), k = k.contiguous(), v = v.contiguous(), w = w.to(sum_type(q)).contiguous();
+    Tensor out = at::zeros_like(q), lse = at::empty({l.lse_rows, l.heads}, q.options().dtype(sum_type(q)));
+    with_types(q, [&](auto *s, auto *e) {
+      forward_cpu<std::remove_pointer_t<decltype(s)>, std::remove_pointer_t<decltype(e)>>(l, q, k, v, w, out, lse);
+    });
+    ctx->save_for_backward({q, k, v, w, pairs, lse});
+    ctx->saved_data["terms"] = terms, ctx->saved_data["scale"] = scale;
     return out;
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
     Tensor q = saved[0], k = saved[1], v = saved[2], w = saved[3], lse = saved[5];
-    Options o{ctx->saved_data["causal"].toBool(), ctx->saved_data["value_norm"].toBool(),
-              ctx->saved_data["window"].toInt(), ctx->saved_data["scale"].toDouble()};
-    Layout l(q, k, saved[4]);
-    bool want_kv = ctx->needs_input_grad(1) || ctx->needs_input_grad(2);
-    bool want_w = ctx->needs_input_grad(3);
+    Layout l(q, k, saved[4], terms_of(ctx->saved_data["terms"].toIntVector()), ctx->saved_data["scale"].toDouble());
+    bool want_kv = ctx->needs_input_grad(1) || ctx->needs_input_grad(2), want_w = ctx->needs_input_grad(3);
     Tensor dout = grads[0].to(q.scalar_type()).contiguous();
     Gradients g;
-    switch (q.scalar_type()) {
-    case at::kFloat: g = backward_cpu<float>(l, o, q, k, v, w, lse, dout, want_kv, want_w); break;
-    case at::kDouble: g = backward_cpu<double>(l, o, q, k, v, w, lse, dout, want_kv, want_w); break;
-    default: g = backward_cpu<bf16>(l, o, q, k, v, w, lse, dout, want_kv, want_w);
-    }
-    return {g.q, g.k, g.v, g.w, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    with_types(q, [&](auto *s, auto *e) {
+      g = backward_cpu<std::remove_pointer_t<decltype(s)>, std::remove_pointer_t<decltype(e)>>(l, q, k, v, w, lse, dout, want_kv,
+                                                                                          want_w);
+    });
+    return {g.q, g.k, g.v, g.w, Tensor(), Tensor(), Tensor()};
   }
 };
 
 // composite is the same in libtorch's own operations, pair by pair: for devices without the kernel above, and
 // the reference of its tests.
 Tensor composite(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Tensor &table,
-                 const Options &o) {
-  Layout l(q, k, table);
-  auto c_type = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+                 const std::vector<Term> &terms, double scale) {
+  Layout l(q, k, table, terms, scale);
+  auto c_type = sum_type(q);
   auto heads_first = [&](const Tensor &x, int64_t from, int64_t n) { // [n, H', D] → [H, n, D]
     return x.narrow(0, from, n).to(c_type).repeat_interleave(l.heads / x.size(1), 1).transpose(0, 1);
   };
@@ -120,8 +145,9 @@ Tensor composite(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor
     Tensor sum;
     for (int64_t p : list) {
       const Pair &x = l.pairs[p];
+      const Term &o = l.term(x);
       Tensor qi = heads_first(q, x.q0, x.nq), kj = heads_first(k, x.k0, x.nk), vj = heads_first(v, x.k0, x.nk);
-      Tensor s = at::matmul(qi, kj.transpose(1, 2)) * o.scale;
+      Tensor s = at::matmul(qi, kj.transpose(1, 2)) * scale;
       Tensor gap = at::arange(x.nq, s.options()).unsqueeze(1) - at::arange(x.nk, s.options()).unsqueeze(0);
       double none = -std::numeric_limits<double>::infinity();
       if (o.causal) s = s.masked_fill(gap < 0, none);
@@ -144,23 +170,26 @@ Tensor composite(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor
 
 } // namespace
 
-char *revela_attention(void *q, void *k, void *v, void *weights, const int64_t *pairs, int64_t npairs, int causal,
-                       int64_t window, int value_norm, double scale, int use_composite, void **out) {
+// weights holds a tensor for each term [its pairs], null where all are 1; pairs and terms are tables as above, pairs in the
+// order of their terms.
+char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t npairs, void **weights, const int64_t *terms,
+                       int nterms, double scale, int use_composite, void **out) {
   return guard([&] {
     Tensor &Q = T(q), &K = T(k), &V = T(v);
     TORCH_CHECK(Q.dim() == 3 && K.dim() == 3 && V.sizes() == K.sizes() && Q.size(2) == K.size(2) && K.size(1) > 0 &&
-                    Q.size(1) % K.size(1) == 0,
+                     Q.size(1) % K.size(1) == 0,
                 "attention: q ", Q.sizes(), ", k ", K.sizes(), ", v ", V.sizes(),
                 " found, [Tq, H, D], [Tk, Hkv, D], [Tk, Hkv, D] with H a multiple of Hkv expected");
-    auto c_type = Q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    Tensor w = weights ? T(weights) : at::ones({npairs}, Q.options().dtype(c_type));
-    TORCH_CHECK(w.dim() == 1 && w.size(0) == npairs, "attention: weights ", w.sizes(), " found, [", npairs, "] expected");
-    Tensor table = at::from_blob(const_cast<int64_t *>(pairs), {npairs, 4}, at::kLong).clone();
-    if (!Q.is_cpu() && !use_composite) {
-      *out = release(device_attention(Q, K, V, weights ? w : Tensor(), pairs, npairs, causal, window, value_norm, scale));
-      return;
+    Tensor table = at::from_blob(const_cast<int64_t *>(pairs), {npairs, 5}, at::kLong).clone();
+    std::vector<int64_t> numbers(terms, terms + 4 * nterms), of_term(nterms, 0);
+    for (int64_t p = 0; p < npairs; p++) of_term[pairs[5 * p + 4]]++;
+    std::vector<Tensor> w;
+    for (int i = 0; i < nterms; i++) {
+      w.push_back(weights[i] ? T(weights[i]) : at::ones({of_term[i]}, Q.options().dtype(sum_type(Q))));
+      TORCH_CHECK(w[i].dim() == 1 && w[i].size(0) == of_term[i], "attention: weights ", w[i].sizes(), " found for ", of_term[i], " pairs");
     }
-    *out = release(use_composite ? composite(Q, K, V, w, table, {(bool)causal, (bool)value_norm, window, scale})
-                        : PackedAttention::apply(Q, K, V, w, table, (bool)causal, window, (bool)value_norm, scale));
+    Tensor all = w.size() == 1 ? w[0] : at::cat(w);
+    if (use_composite || !Q.is_cpu()) *out = release(composite(Q, K, V, all, table, terms_of(numbers), scale));
+    else *out = release(PackedAttention::apply(Q, K, V, all, table, numbers, scale));
   });
 }

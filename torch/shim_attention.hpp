@@ -13,43 +13,32 @@ void dgemm_(const char *, const char *, const int *, const int *, const int *, c
 
 namespace revela {
 
-// gemm is C[m,n] = alpha·op(A) op(B) + beta·C in row-major order.
-static inline void gemm(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
-                        int ldb, float beta, float *c, int ldc) {
-  sgemm_(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &alpha, b, &ldb, a, &lda, &beta, c, &ldc);
+// gemm is C[m,n] = A[m,k] B[k,n] + beta·C in row-major order.
+static inline void gemm(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc) {
+  const float one = 1;
+  sgemm_("N", "N", &n, &m, &k, &one, b, &ldb, a, &lda, &beta, c, &ldc);
 }
-static inline void gemm(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda, const double *b,
-                        int ldb, double beta, double *c, int ldc) {
-  dgemm_(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &alpha, b, &ldb, a, &lda, &beta, c, &ldc);
-}
-
-// unpack copies n rows of width d, stride apart, into a dense block.
-template <class S, class C> REVELA_INLINE void unpack_body(const S *x, int64_t stride, int64_t n, int64_t d, C *out) {
-  for (int64_t r = 0; r < n; r++)
-    for (int64_t c = 0; c < d; c++) out[r * d + c] = load(x + r * stride + c);
-}
-REVELA_CLONES static void unpack(const float *x, int64_t stride, int64_t n, int64_t d, float *out) {
-  unpack_body(x, stride, n, d, out);
-}
-REVELA_CLONES static void unpack(const bf16 *x, int64_t stride, int64_t n, int64_t d, float *out) {
-  unpack_body(x, stride, n, d, out);
-}
-static void unpack(const double *x, int64_t stride, int64_t n, int64_t d, double *out) {
-  unpack_body(x, stride, n, d, out);
+static inline void gemm(int m, int n, int k, const double *a, int lda, const double *b, int ldb, double beta, double *c,
+                        int ldc) {
+  const double one = 1;
+  dgemm_("N", "N", &n, &m, &k, &one, b, &ldb, a, &lda, &beta, c, &ldc);
 }
 
-// pack is the way back.
-template <class S, class C> REVELA_INLINE void pack_body(const C *x, int64_t n, int64_t d, S *out, int64_t stride) {
-  for (int64_t r = 0; r < n; r++)
-    for (int64_t c = 0; c < d; c++) store(out + r * stride + c, x[r * d + c]);
+// store_row writes n sums.
+template <class S, class C> REVELA_INLINE void store_row_body(const C *x, int64_t n, S *out) {
+  for (int64_t c = 0; c < n; c++) store(out + c, x[c]);
 }
-REVELA_CLONES static void pack(const float *x, int64_t n, int64_t d, float *out, int64_t stride) {
-  pack_body(x, n, d, out, stride);
+REVELA_CLONES static void store_row(const float *x, int64_t n, float *out) { store_row_body(x, n, out); }
+REVELA_CLONES static void store_row(const float *x, int64_t n, bf16 *out) { store_row_body(x, n, out); }
+static void store_row(const double *x, int64_t n, double *out) { store_row_body(x, n, out); }
+
+// scale_row is x *= a.
+REVELA_CLONES static void scale_row(float a, float *x, int64_t n) {
+  for (int64_t c = 0; c < n; c++) x[c] *= a;
 }
-REVELA_CLONES static void pack(const float *x, int64_t n, int64_t d, bf16 *out, int64_t stride) {
-  pack_body(x, n, d, out, stride);
+static void scale_row(double a, double *x, int64_t n) {
+  for (int64_t c = 0; c < n; c++) x[c] *= a;
 }
-static void pack(const double *x, int64_t n, int64_t d, double *out, int64_t stride) { pack_body(x, n, d, out, stride); }
 
 // round_values rounds to bf16; round_scores does so before and after the scale.
 REVELA_CLONES static void round_values(float *x, int64_t n) {

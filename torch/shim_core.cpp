@@ -15,11 +15,13 @@ using at::Tensor;
 using namespace revela;
 
 // Tensors come and go by the thousand in the same few sizes: keep their pages instead of asking the kernel for zeroed ones
-// each time. 32 MiB is the largest threshold that glibc takes.
+// each time. 32 MiB is the largest threshold that glibc takes. One arena for all threads: goroutines wander between threads,
+// and pages that one thread's arena keeps are of no use to the next.
 __attribute__((constructor)) static void keep_pages() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 512 << 20);
   mallopt(M_TOP_PAD, 64 << 20);
+  mallopt(M_ARENA_MAX, 1);
 }
 
 void revela_enter(int threads) {

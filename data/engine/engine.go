@@ -1,5 +1,5 @@
 // Package engine asks a search engine that holds a corpus already for its BM25 ranking: OpenSearch or Elasticsearch, over
-// the part of their HTTP API that both share (`_msearch` with a `match` query).
+// the part of their HTTP API that both share (`_msearch` with a `match` query, term statistics over all shards).
 package engine
 
 import (
@@ -121,7 +121,7 @@ func (x *Index) searchPart(ctx context.Context, texts []string, k int) ([][]Hit,
 	var found struct {
 		Responses []answer `json:"responses"`
 	}
-	if err := x.ask(ctx, http.MethodPost, "/_msearch", body.Bytes(), &found); err != nil {
+	if err := x.ask(ctx, http.MethodPost, "/_msearch?search_type=dfs_query_then_fetch", body.Bytes(), &found); err != nil {
 		return nil, err
 	}
 	if len(found.Responses) != len(texts) {

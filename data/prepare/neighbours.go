@@ -17,14 +17,15 @@ import (
 // cores and, with several ranks, on all machines: a list stays a correct beginning of a seed's ranking while units of it
 // are used up, and only when too few are left is it made anew. So neither threads nor ranks change a group.
 type neighbours struct {
-	size  int
-	opt   Options
-	text  func(unit) string
-	near  ranker
-	added int
-	uses  []uint16 // groups that each unit is in
-	lists map[int][]int32
-	left  []int32
+	size   int
+	opt    Options
+	text   func(unit) string
+	near   ranker
+	added  int
+	uses   []uint16 // groups that each unit is in
+	lists  map[int][]int32
+	left   []int32
+	isLeft map[int]bool
 }
 
 // ranker finds the units nearest to others.
@@ -40,7 +41,7 @@ type ranker interface {
 
 // newNeighbours compares the texts that are trained on, identifiers split where they are code. Queries have no say.
 func newNeighbours(opt Options, size int, at func(int) (unit, error)) (*neighbours, error) {
-	n := &neighbours{size: size, opt: opt, text: func(u unit) string { return u.text }, lists: map[int][]int32{}}
+	n := &neighbours{size: size, opt: opt, text: func(u unit) string { return u.text }, lists: map[int][]int32{}, isLeft: map[int]bool{}}
 	if opt.Queries == NoQueries {
 		n.text = unit.wholeText
 	}
@@ -140,7 +141,10 @@ func (n *neighbours) take(group []int, emit func([]int) error) error {
 		return emit(group)
 	}
 	for _, number := range group {
-		n.left = append(n.left, int32(number))
+		if !n.isLeft[number] { // with several uses it may be, and would meet itself
+			n.isLeft[number] = true
+			n.left = append(n.left, int32(number))
+		}
 	}
 	return nil
 }

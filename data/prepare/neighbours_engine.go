@@ -75,8 +75,11 @@ func (s *engineRanker) nearest(ctx context.Context, seeds []int, k int, skip fun
 		}
 		var longer []int
 		for i, place := range open {
-			lists[place] = s.take(found[i], seeds[place], k, skip)
-			if len(lists[place]) < k && len(found[i]) == depth && depth < engine.MaxHits {
+			more := len(found[i]) == depth && depth < engine.MaxHits
+			if more {
+				found[i] = withoutTies(found[i])
+			}
+			if lists[place] = s.take(found[i], seeds[place], k, skip); more && len(lists[place]) < k {
 				longer = append(longer, place)
 			}
 		}
@@ -86,6 +89,12 @@ func (s *engineRanker) nearest(ctx context.Context, seeds []int, k int, skip fun
 		open = longer
 	}
 	return lists, nil
+}
+
+// withoutTies leaves out the last hits of one score: which of those below the limit an engine gives is chance.
+func withoutTies(hits []engine.Hit) []engine.Hit {
+	last := hits[len(hits)-1].Score
+	return hits[:slices.IndexFunc(hits, func(hit engine.Hit) bool { return hit.Score == last })]
 }
 
 // take returns the units that hits name, nearest first and those of one score in the order of the inputs.

@@ -1,65 +1,93 @@
 package source
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"math"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"time"
 
-	"github.com/ledongthuc/pdf"
+	"github.com/klippa-app/go-pdfium"
+	"github.com/klippa-app/go-pdfium/references"
+	"github.com/klippa-app/go-pdfium/requests"
+	"github.com/klippa-app/go-pdfium/webassembly"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 )
 
-// parsePDF returns the text of a PDF, a paragraph a page at least. Scanned pages have none.
-func parsePDF(raw []byte) (d Document, err error) {
-	defer func() {
-		if failure := recover(); failure != nil { // the library panics on damaged files
-			err = fmt.Errorf("broken PDF: %v", failure)
+// startPDF starts PDFium, compiled to WebAssembly: no damage in a file can leave its sandbox. What is compiled of it is
+// kept in the user's cache, since that takes seconds. It runs until the program ends.
+var startPDF = sync.OnceValues(func() (pdfium.Pool, error) {
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling)
+	if dir, err := os.UserCacheDir(); err == nil {
+		if cache, err := wazero.NewCompilationCacheWithDir(filepath.Join(dir, "revela", "pdfium")); err == nil {
+			config = config.WithCompilationCache(cache)
 		}
-	}()
-	r, err := pdf.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	}
+	most := runtime.GOMAXPROCS(0)
+	return webassembly.Init(webassembly.Config{
+		Context: context.Background(), MinIdle: 1, MaxIdle: most, MaxTotal: most, RuntimeConfig: config,
+		FSConfig: wazero.NewFSConfig(), // no file of this machine is seen in the sandbox
+		Stdout:   io.Discard, Stderr: io.Discard, ReuseWorkers: true,
+	})
+})
+
+// maxPDFWait is how long a document waits for another one to be done.
+const maxPDFWait = 10 * time.Minute
+
+// parsePDF returns the text of a PDF. Scanned pages have none.
+func parsePDF(raw []byte) (d Document, err error) {
+	pool, err := startPDF()
+	if err != nil {
+		return d, fmt.Errorf("start PDFium: %w", err)
+	}
+	instance, err := pool.GetInstance(maxPDFWait)
+	if err != nil {
+		return d, fmt.Errorf("start PDFium: %w", err)
+	}
+	defer func() { err = errors.Join(err, instance.Close()) }()
+	open, err := instance.OpenDocument(&requests.OpenDocument{File: &raw})
 	if err != nil {
 		return d, fmt.Errorf("broken PDF: %w", err)
 	}
+	defer func() {
+		_, closed := instance.FPDF_CloseDocument(&requests.FPDF_CloseDocument{Document: open.Document})
+		err = errors.Join(err, closed)
+	}()
+	d.Line = 1
+	if title, err := instance.FPDF_GetMetaText(&requests.FPDF_GetMetaText{Document: open.Document, Tag: "Title"}); err == nil {
+		d.Title = strings.TrimSpace(title.Value)
+	}
+	if d.Text, err = pdfText(instance, open.Document); err == nil && d.Text == "" {
+		err = errors.New("PDF without text (scanned pages?), expected one with text")
+	}
+	return d, err
+}
+
+// pdfText puts the pages together. PDFium marks where a word was divided at the end of a line.
+func pdfText(instance pdfium.Pdfium, document references.FPDF_DOCUMENT) (string, error) {
+	count, err := instance.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: document})
+	if err != nil {
+		return "", fmt.Errorf("broken PDF: %w", err)
+	}
 	var text strings.Builder
-	for number := 1; number <= r.NumPage(); number++ {
-		p := r.Page(number)
-		if p.V.IsNull() {
-			continue
+	for number := range count.PageCount {
+		page, err := instance.GetPageText(&requests.GetPageText{
+			Page: requests.Page{ByIndex: &requests.PageByIndex{Document: document, Index: number}},
+		})
+		if err != nil {
+			return "", fmt.Errorf("broken PDF: page %d: %w", number+1, err)
 		}
-		writePage(&text, p.Content().Text)
+		text.WriteString(strings.TrimSpace(lineEnds.Replace(page.Text)))
+		text.WriteString("\n\n")
 	}
-	d = Document{Text: strings.ToValidUTF8(strings.TrimSpace(text.String()), "\ufffd"), Line: 1}
-	d.Title = strings.TrimSpace(strings.ToValidUTF8(r.Trailer().Key("Info").Key("Title").Text(), "\ufffd"))
-	if d.Text == "" {
-		return d, errors.New("PDF without text (scanned pages?), expected one with text")
-	}
-	return d, nil
+	return strings.ToValidUTF8(strings.TrimSpace(text.String()), "\ufffd"), nil
 }
 
-// writePage puts the glyphs of a page together in the order that they are drawn in: a gap is a space, a step down a new
-// line, a larger one a new paragraph.
-func writePage(out *strings.Builder, glyphs []pdf.Text) {
-	for i, g := range glyphs {
-		if i > 0 {
-			out.WriteString(between(glyphs[i-1], g))
-		}
-		out.WriteString(g.S)
-	}
-	out.WriteString("\n\n")
-}
-
-// between is the white space between two glyphs.
-func between(before, after pdf.Text) string {
-	height := math.Max(math.Max(before.FontSize, after.FontSize), 1)
-	down := before.Y - after.Y
-	switch {
-	case down > 1.8*height || down < -2*height:
-		return "\n\n"
-	case math.Abs(down) > 0.5*height:
-		return "\n"
-	case after.X-(before.X+before.W) > 0.15*height && before.S != " " && after.S != " ":
-		return " "
-	}
-	return ""
-}
+var lineEnds = strings.NewReplacer("\ufffe\r\n", "", "\x02\r\n", "", "\ufffe", "", "\x02", "", "\r\n", "\n", "\x00", "")

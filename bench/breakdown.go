@@ -39,12 +39,19 @@ type Operation struct {
 	Calls int     `json:"calls"`
 }
 
-// gemmSize is the side of the square product that a step is held against.
-const gemmSize = 2048
+// Sides of the square product that a step is held against, on the CPU and on a device.
+const (
+	gemmSize         = 2048
+	gemmSizeOnDevice = 8192
+)
 
 // gemmRate measures the peak; a quiet moment is likelier in two than in one.
 func gemmRate(dtype torch.DType) (float64, error) {
-	return machine.MultiplyRate(dtype, gemmSize, 500*time.Millisecond)
+	size := int64(gemmSize)
+	if torch.OnDevice() {
+		size = gemmSizeOnDevice
+	}
+	return machine.MultiplyRate(dtype, size, 500*time.Millisecond)
 }
 
 // observe takes one more step under the profiler.

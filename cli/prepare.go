@@ -20,6 +20,7 @@ func prepareCommand() command {
 			"Lines, CSV, TSV, Parquet, Wikipedia dumps and Stack Overflow's Posts.xml, plain, .gz, .zst or .bz2. Cuts documents\n" +
 			"into chunks and writes groups of neighbours, one a line; with a hold-out also a collection in BEIR layout, in the\n" +
 			"folder holdout beside the groups. Interrupted, it goes on where it was when the same command is run again.\n" +
+			"Started as several processes by RANK and WORLD_SIZE over one folder, it shares the searches of bm25 among them.\n" +
 			"The flags stand for the keys of the configuration's prepare section.",
 		examples: []string{
 			"revela prepare --config configs/quickstart.yaml",
@@ -33,6 +34,9 @@ func prepareCommand() command {
 			&cli.StringFlag{Name: "output", Usage: "groups `FILE` to write: .jsonl, .jsonl.gz, .jsonl.zst or .parquet"},
 			&cli.StringFlag{Name: "unit", Usage: "what a chunk is, `U`: sentences, tokens, sections or functions"},
 			&cli.StringFlag{Name: "group-by", Usage: "which chunks come together, `G`: document, bm25, folder, package or random"},
+			&cli.Float64Flag{Name: "seeds", Usage: "with bm25: `SHARE` of the chunks that begin a group"},
+			&cli.IntFlag{Name: "max-uses", Usage: "with bm25: groups that a chunk may be in, `N`"},
+			&cli.StringFlag{Name: "engine", Usage: "with bm25: `URL` of an index of OpenSearch or Elasticsearch that holds the corpus"},
 			&cli.StringFlag{Name: "queries", Usage: "where queries come from, `Q`: none, comments, headings, titles or chunks"},
 			&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` kept out as a collection"},
 			&cli.StringFlag{Name: "holdout-by", Usage: "what is kept out whole, `H`: document, folder or package"},
@@ -49,6 +53,7 @@ var prepareKeys = keys{
 	"input": "prepare.input", "output": "prepare.output", "unit": "prepare.unit", "group-by": "prepare.group_by",
 	"queries": "prepare.queries", "holdout": "prepare.holdout", "holdout-by": "prepare.holdout_by",
 	"dedup": "prepare.dedup", "decontaminate": "prepare.decontaminate", "strict": "prepare.strict",
+	"seeds": "prepare.seeds", "max-uses": "prepare.max_uses", "engine": "prepare.engine",
 }
 
 func runPrepare(ctx *cli.Context) error {
@@ -60,6 +65,9 @@ func runPrepare(ctx *cli.Context) error {
 		return err
 	}
 	options := prepareOptions(c)
+	if options.Rank, options.Ranks, err = ranks(); err != nil {
+		return err
+	}
 	if options.Unit == prepare.Tokens {
 		if err := addTokenizer(ctx, c, &options); err != nil {
 			return err
@@ -78,6 +86,9 @@ func runPrepare(ctx *cli.Context) error {
 	if err != nil {
 		return located(c, err)
 	}
+	if options.Rank > 0 {
+		return nil // the first one has all to say
+	}
 	if ctx.Bool("json") {
 		return printJSON(ctx, summary)
 	}
@@ -91,6 +102,7 @@ func prepareOptions(c *config.Config) prepare.Options {
 		GroupBy: c.Prepare.GroupBy, GroupSize: c.Prepare.GroupSize, Holdout: c.Prepare.Holdout,
 		HoldoutBy: c.Prepare.HoldoutBy, Strict: c.Prepare.Strict, Seed: c.Seed,
 		Dedup: c.Prepare.Dedup, Decontaminate: c.Prepare.Decontaminate, Threads: c.Threads,
+		Seeds: c.Prepare.Seeds, MaxUses: c.Prepare.MaxUses, Engine: c.Prepare.Engine,
 	}
 }
 

@@ -195,6 +195,8 @@ var expectedErrors = []struct {
 	{"ranges-prepare", []string{
 		`4: prepare.group_size: found 1, expected a whole number of at least 2`,
 		`5: prepare.holdout: found 1.0, expected a number of at least 0 and below 1`,
+		`6: prepare.seeds: found 0, expected a number above 0 and of at most 1`,
+		`7: prepare.max_uses: found 0, expected a whole number of at least 1 and of at most 65535`,
 	}},
 	{"ranges-retriever", []string{
 		`4: retriever.max_length: found 0, expected a whole number of at least 1`,

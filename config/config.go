@@ -50,7 +50,7 @@ type Prepare struct {
 	Unit string `yaml:"unit" is:"sentences|tokens|sections|functions"`
 	// Where groups get queries of their own from; `none` makes groups of texts alone, `chunks` too, with comment and code as two texts of a group (the paper's own layout). `headings` are those of Markdown, HTML and Wikipedia; one of a single word follows the document's title, and the start of its section is the text.
 	Queries string `yaml:"queries" is:"none|comments|headings|titles|chunks"`
-	// Which chunks come together in a group. `bm25`: a chunk with those nearest to it, each used once; all chunks are held in memory, and time grows with the square of their number.
+	// Which chunks come together in a group. `bm25`: a chunk with those nearest to it; about 1 GB of memory for a million chunks, and time grows with the square of their number.
 	GroupBy string `yaml:"group_by" is:"document|bm25|folder|package|random"`
 	// Chunks (with queries: pairs) in a group.
 	GroupSize int `yaml:"group_size" is:"[2,)"`
@@ -64,6 +64,12 @@ type Prepare struct {
 	Dedup string `yaml:"dedup" is:"exact|near"`
 	// Evaluation collections, folders in BEIR layout. Chunks that hold a query of 5 words or more, 13 words in a row of one, or 50 in a row of a document judged relevant are left out and listed in `contaminated.jsonl` beside the groups.
 	Decontaminate []string `yaml:"decontaminate"`
+	// With `group_by: bm25`, the share of the chunks that begin a group; 1 is all that are not in `max_uses` groups yet.
+	Seeds float64 `yaml:"seeds" is:"(0,1]"`
+	// With `group_by: bm25`, how many groups a chunk may be in.
+	MaxUses int `yaml:"max_uses" is:"[1,65535]"`
+	// With `group_by: bm25`, an index of OpenSearch or Elasticsearch that holds the corpus, `http://[USER:PASSWORD@]HOST:PORT/INDEX[?field=NAME]`, whose ranking is used instead of an index of our own; its `_id`s are those of the documents or chunks, `text` is the field unless named.
+	Engine string `yaml:"engine"`
 }
 
 // Retriever is the encoder: where it comes from, how it turns a text into a vector, how it learns.

@@ -25,6 +25,8 @@ func defaults() *Config {
 			HoldoutBy:     "document",
 			Dedup:         "exact",
 			Decontaminate: []string{},
+			Seeds:         1,
+			MaxUses:       1,
 		},
 		Retriever: Retriever{
 			Checkpoint:    "Qwen/Qwen2.5-0.5B",

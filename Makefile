@@ -13,7 +13,7 @@ with_libtorch = eval "$$(./setup-gotch.sh --env)" &&
 JOBS ?= 2
 
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-cuda env build test test-fixtures test-scripts lint check check-cuda bench bench-cuda quickstart quickstart-seeds clean
+.PHONY: help setup setup-cuda env build test test-fixtures test-scripts lint check check-cuda test-cuda bench bench-cuda quickstart quickstart-seeds clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,12 @@ lint: setup $(TOOLS)/staticcheck
 	$(with_libtorch) $(TOOLS)/staticcheck ./...
 
 check: lint test ## gofmt, vet, staticcheck and all tests
+
+test-cuda: ## run the fixtures and the operations' tests on the GPU
+	$(with_libtorch) REVELA_TEST_DEVICE=cuda go test -p 1 -count=1 -run 'OnDevice|DeviceEqualsCPU' ./torch ./model ./train ./encode
+
+bench-cuda: build ## time the training step on a GPU at the paper's sizes into benchmarks/
+	@python3 scripts/bench_cuda.py $(BENCH_CUDA)
 
 check-cuda: setup-cuda build ## load the CUDA half of libtorch and check what it brings; needs no GPU
 	@scripts/check_cuda.sh

@@ -22,9 +22,10 @@ type CUDA struct {
 
 // CUDADevice is a GPU as NVIDIA's driver describes it.
 type CUDADevice struct {
-	Name         string
-	Major, Minor int   // compute capability
-	Memory       int64 // bytes
+	Name   string `json:"name"`
+	Major  int    `json:"major"` // of the compute capability
+	Minor  int    `json:"minor"`
+	Memory int64  `json:"memory"` // bytes
 }
 
 // missing is what keeps a machine from computing on a GPU without being wrong: `device: auto` then takes the CPU.

@@ -9,10 +9,28 @@ import (
 	"revela/internal/fakedevice"
 )
 
+// testDevice is the fake device, or one of CUDA that $REVELA_TEST_DEVICE names.
+var testDevice = fakedevice.Name
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv("REVELA_TEST_DEVICE"); name != "" {
+		if _, err := SelectDevice(name); err != nil { // before the first tensor
+			fmt.Fprintln(os.Stderr, "REVELA_TEST_DEVICE:", err)
+			os.Exit(1)
+		}
+		testDevice = Device()
+	}
+	if err := UseDevice("cpu"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
 // onDevice makes all tensors of a test on a device that is not the CPU.
 func onDevice(t *testing.T) {
 	t.Helper()
-	if err := UseDevice(fakedevice.Name); err != nil {
+	if err := UseDevice(testDevice); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -26,7 +44,8 @@ func onDevice(t *testing.T) {
 func TestGradientsOnDevice(t *testing.T) {
 	onDevice(t)
 	for name, test := range map[string]func(*testing.T){
-		"attention": TestGradientOfAttention, "self-attention": TestGradientOfSelfAttention, "rms_norm": TestGradientOfRMSNorm,
+		"attention": TestGradientOfAttention, "self-attention": TestGradientOfSelfAttention,
+		"lockstep": TestGradientOfLockstepAttention, "rms_norm": TestGradientOfRMSNorm,
 		"swiglu": TestGradientOfSwiGLU, "rope": TestGradientOfRope, "linear_cross_entropy": TestGradientOfLinearCrossEntropy,
 		"lora_linear": TestGradientOfLoRALinear,
 	} {
@@ -56,20 +75,15 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 		in := leaves(s, dtype, []int64{7, 16}, []int64{40, 16})
 		return in, s.LinearCrossEntropy(in[0], in[1], From(s, []int64{0, 3, 10, 5, 39, 2, 9}, 7), 3)
 	},
-	"attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
-		return attended(s, dtype, AttentionOptions{Scale: 0.25})
-	},
-	"normed attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
-		return attended(s, dtype, AttentionOptions{Scale: 0.25, ValueNorm: true})
-	},
-	"self-attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
-		return selfAttended(s, dtype, AttentionOptions{Scale: 0.25})
-	},
-	"causal attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
-		return selfAttended(s, dtype, AttentionOptions{Scale: 0.25, Causal: true})
-	},
+	"attention":        func(s *Scope, dtype DType) ([]Tensor, Tensor) { return attended(s, dtype, Term{}) },
+	"normed attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) { return attended(s, dtype, Term{ValueNorm: true}) },
+	"self-attention":   func(s *Scope, dtype DType) ([]Tensor, Tensor) { return selfAttended(s, dtype, Term{}) },
+	"causal attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) { return selfAttended(s, dtype, Term{Causal: true}) },
 	"window of attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
-		return selfAttended(s, dtype, AttentionOptions{Scale: 0.25, Causal: true, Window: 20})
+		return selfAttended(s, dtype, Term{Causal: true, Window: 20})
+	},
+	"lockstep attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		return attended(s, dtype, Term{ValueNorm: true}, Term{Pairs: []Pair{{0, 150, 0, 150}, {150, 37, 150, 37}}, Causal: true})
 	},
 }
 
@@ -81,16 +95,18 @@ func leaves(s *Scope, dtype DType, shapes ...[]int64) []Tensor {
 	return in
 }
 
-func attended(s *Scope, dtype DType, o AttentionOptions) ([]Tensor, Tensor) {
+// attended has weighted pairs in its last term.
+func attended(s *Scope, dtype DType, term Term, before ...Term) ([]Tensor, Tensor) {
 	q, k, v, w, pairs := attentionCase(s, dtype)
 	in := []Tensor{s.Leaf(q), s.Leaf(k), s.Leaf(v), s.Leaf(w)}
-	return in, s.Attention(in[0], in[1], in[2], in[3], pairs, o)
+	term.Pairs, term.Weights = pairs, in[3]
+	return in, s.Attention(in[0], in[1], in[2], 0.25, append(before, term)...)
 }
 
-func selfAttended(s *Scope, dtype DType, o AttentionOptions) ([]Tensor, Tensor) {
+func selfAttended(s *Scope, dtype DType, term Term) ([]Tensor, Tensor) {
 	in := leaves(s, dtype, []int64{300, 6, 16}, []int64{300, 2, 16}, []int64{300, 2, 16})
-	pairs := []Pair{{0, 150, 0, 150}, {150, 37, 150, 37}, {187, 1, 187, 1}, {188, 112, 188, 112}}
-	return in, s.Attention(in[0], in[1], in[2], Tensor{}, pairs, o)
+	term.Pairs = []Pair{{0, 150, 0, 150}, {150, 37, 150, 37}, {187, 1, 187, 1}, {188, 112, 188, 112}}
+	return in, s.Attention(in[0], in[1], in[2], 0.25, term)
 }
 
 // Values and gradients are those of the CPU, whichever of flash attention (bf16) and padded products (fp32) serves.
@@ -125,7 +141,8 @@ func TestDeviceEqualsCPU(t *testing.T) {
 						t.Errorf("result %d (0: value, then gradients) differs by %.2e of its largest value, at most %.0e allowed", i, d, tolerance)
 					}
 				}
-				if flash := strings.HasSuffix(name, "attention") && dtype == BFloat16; flash && fakedevice.FlashCalls() == calls {
+				flash := strings.Contains(name, "attention") && dtype == BFloat16 && testDevice == fakedevice.Name
+				if flash && fakedevice.FlashCalls() == calls {
 					t.Error("flash attention was not called")
 				}
 			})
@@ -170,6 +187,15 @@ func TestDeviceMemoryIsFreedAtOnce(t *testing.T) {
 	}
 	if after.Used != before.Used {
 		t.Errorf("%d bytes used after the scope has closed, %d before", after.Used, before.Used)
+	}
+}
+
+func TestDeviceOutOfMemory(t *testing.T) {
+	onDevice(t)
+	s := NewScope()
+	defer s.Close()
+	if s.Zeros(Float32, 1<<40); !OutOfMemory(s.Err()) || !strings.HasPrefix(s.Err().Error(), "zeros: ") || strings.Contains(s.Err().Error(), "\n") {
+		t.Errorf("4 TiB on the device gave %v, want one line that says out of memory", s.Err())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // ResidentBytes is the memory of this process that lies in RAM, as the kernel counts it; 0 where it cannot be read.
@@ -32,6 +33,11 @@ func procStatus(key string) int64 {
 
 // ReleaseMemory gives freed C memory back to the system.
 func ReleaseMemory() { C.revela_malloc_trim() }
+
+// OutOfMemory reports whether an error of an operation says that the device's memory, or the CPU's, was not enough.
+func OutOfMemory(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "out of memory") || strings.Contains(err.Error(), "can't allocate memory"))
+}
 
 // DeviceMemory is the memory of the device that tensors are made on, in bytes; all 0 on the CPU.
 type DeviceMemory struct {

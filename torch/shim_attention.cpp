@@ -130,7 +130,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
   }
 };
 
-// composite is the same in libtorch's own operations, pair by pair: for devices without the kernel above, and
+// composite is the same in libtorch's own operations, pair by pair:
 // the reference of its tests.
 Tensor composite(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Tensor &table,
                  const std::vector<Term> &terms, double scale) {
@@ -189,7 +189,8 @@ char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t 
       TORCH_CHECK(w[i].dim() == 1 && w[i].size(0) == of_term[i], "attention: weights ", w[i].sizes(), " found for ", of_term[i], " pairs");
     }
     Tensor all = w.size() == 1 ? w[0] : at::cat(w);
-    if (use_composite || !Q.is_cpu()) *out = release(composite(Q, K, V, all, table, terms_of(numbers), scale));
+    if (use_composite) *out = release(composite(Q, K, V, all, table, terms_of(numbers), scale));
+    else if (!Q.is_cpu()) *out = release(device_attention(Q, K, V, all, table, terms_of(numbers), scale));
     else *out = release(PackedAttention::apply(Q, K, V, all, table, numbers, scale));
   });
 }

@@ -6,6 +6,7 @@
 //   - or batched products over sequences padded to the slice's longest, scores and all.
 //
 // Slices are computed again in backward, so that memory grows with tokens and not with pairs × length².
+#include "shim_attention_kernel.hpp"
 #include "shim_device.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -15,16 +16,14 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 using at::Tensor;
+using namespace revela;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 namespace {
 
-constexpr double kEpsilon = 1e-6;          // of the value norm, as published
 constexpr int64_t kScores = int64_t(1) << 26; // elements of a slice's scores: 256 MiB in fp32
 constexpr int64_t kRows = int64_t(1) << 16;   // query or key rows of a slice of flash attention
-
-struct Pair { int64_t q0, nq, k0, nk; };
 
 // Slice is a run of pairs with what is needed of them on the device.
 struct Slice {
@@ -118,7 +117,7 @@ void add_slices(Plan &plan, const Pair *pairs, int64_t count, const Tensor &q) {
   }
 }
 
-// Inputs are a slice's rows of q, k and v and its pairs' weights, undefined for 1 each.
+// Inputs are a slice's rows of q, k and v and its pairs' weights, undefined where these are 1 each.
 struct Inputs { Tensor q, k, v, w; };
 
 Tensor rows_of(const Tensor &x, const Tensor &rows) { return rows.defined() ? at::index_select(x, 0, rows) : x; }
@@ -155,7 +154,7 @@ Tensor flash(const Plan &plan, const Slice &s, const Inputs &in) {
   Tensor y = both.narrow(2, 0, plan.dim);
   if (!plan.value_norm && !in.w.defined()) return y;
   y = y.to(plan.sums);
-  if (plan.value_norm) y = y / (both.narrow(2, plan.dim, 1).to(plan.sums) + kEpsilon);
+  if (plan.value_norm) y = y / (both.narrow(2, plan.dim, 1).to(plan.sums) + kValueNormEpsilon);
   return in.w.defined() ? y * at::index_select(in.w, 0, s.pair_of).view({-1, 1, 1}) : y;
 }
 
@@ -172,7 +171,7 @@ Tensor padded(const Plan &plan, const Slice &s, const Inputs &in) {
                  .view({s.pairs, plan.kv_heads, rows, s.nk});
   Tensor a = at::softmax(scores, -1, plan.sums).to(plan.type);
   Tensor y = at::matmul(a, keys(in.v)).to(plan.sums);
-  if (plan.value_norm) y = y / (at::matmul(a.to(plan.sums), keys(value_norms(in.v, plan.sums))) + kEpsilon);
+  if (plan.value_norm) y = y / (at::matmul(a.to(plan.sums), keys(value_norms(in.v, plan.sums))) + kValueNormEpsilon);
   if (in.w.defined()) y = y * in.w.view({s.pairs, 1, 1, 1});
   y = y.view({s.pairs, plan.kv_heads, group, s.nq, plan.dim})
           .permute({0, 3, 1, 2, 4})
@@ -231,11 +230,11 @@ struct Sliced : torch::autograd::Function<Sliced> {
 // flash_serves reports whether libtorch's flash attention has a kernel for the device, and takes these pairs.
 bool flash_serves(const Plan &plan, const Tensor &q, const Pair *pairs, int64_t count) {
   if ((plan.type != at::kBFloat16 && plan.type != at::kHalf) || flash_width(plan.dim, plan.value_norm) > 256) return false;
-  if (!revela::has_kernel("aten::_flash_attention_forward", q)) return false;
+  if (!has_kernel("aten::_flash_attention_forward", q)) return false;
   bool shifted = plan.causal || plan.window > 0; // the kernel counts positions from the ends
   for (int64_t p = 0; shifted && p < count; p++)
     if (pairs[p].nq != pairs[p].nk) return false;
-  return revela::flash_hardware();
+  return flash_hardware();
 }
 
 void check(const Plan &plan, const Pair *pairs, int64_t count) {
@@ -247,17 +246,13 @@ void check(const Plan &plan, const Pair *pairs, int64_t count) {
   }
 }
 
-} // namespace
-
-namespace revela {
-
-Tensor device_attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const int64_t *table,
-                        int64_t count, bool causal, int64_t window, bool value_norm, double scale) {
+// of_term is the sum of one term over its pairs, whose weights are w.
+Tensor of_term(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Pair *pairs, int64_t count,
+               const Term &term, double scale) {
   auto plan = c10::make_intrusive<Plan>();
-  auto *pairs = reinterpret_cast<const Pair *>(table);
   plan->tq = q.size(0), plan->heads = q.size(1), plan->dim = q.size(2), plan->tk = k.size(0), plan->kv_heads = k.size(1);
-  plan->causal = causal, plan->window = window, plan->value_norm = value_norm, plan->scale = scale;
-  plan->weighted = w.defined();
+  plan->causal = term.causal, plan->window = term.window, plan->value_norm = term.value_norm;
+  plan->weighted = term.weighted, plan->scale = scale;
   plan->type = q.scalar_type(), plan->sums = plan->type == at::kDouble ? at::kDouble : at::kFloat;
   check(*plan, pairs, count);
   plan->flash = flash_serves(*plan, q, pairs, count);
@@ -265,7 +260,22 @@ Tensor device_attention(const Tensor &q, const Tensor &k, const Tensor &v, const
   const Slice &first = plan->slices[0];
   if (plan->flash && plan->slices.size() == 1 && !first.out_rows.defined() && !plan->weighted) // self-attention: nothing to sum
     return attend(*plan, first, gather(*plan, first, q, k, v, w)).to(plan->type);
-  return Sliced::apply(q.contiguous(), k.contiguous(), v.contiguous(), plan->weighted ? w : at::zeros({1}, q.options()), plan);
+  return Sliced::apply(q.contiguous(), k.contiguous(), v.contiguous(), w, plan);
 }
 
-} // namespace revela
+} // namespace
+
+Tensor revela::device_attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Tensor &table,
+                                const std::vector<Term> &terms, double scale) {
+  static_assert(sizeof(Pair) == 5 * sizeof(int64_t));
+  auto *pairs = reinterpret_cast<const Pair *>(table.const_data_ptr<int64_t>());
+  Tensor sum;
+  for (int64_t first = 0, count = table.size(0); first < count;) {
+    int64_t end = first + 1;
+    while (end < count && pairs[end].term == pairs[first].term) end++;
+    Tensor y = of_term(q, k, v, w.narrow(0, first, end - first), pairs + first, end - first, terms[pairs[first].term], scale);
+    sum = sum.defined() ? sum + y : y;
+    first = end;
+  }
+  return sum;
+}

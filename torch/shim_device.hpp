@@ -1,8 +1,11 @@
 // Where tensors lie, and operations for devices that the CPU's kernels cannot serve, from libtorch's own.
 #pragma once
 #include <ATen/core/Tensor.h>
+#include <vector>
 
 namespace revela {
+
+struct Term; // of shim_attention_kernel.hpp
 
 c10::Device device();  // of new tensors
 void enter_device();   // makes it this OS thread's current device
@@ -16,9 +19,9 @@ at::Tensor device_rms_norm(const at::Tensor &x, const at::Tensor &w, double eps)
 at::Tensor device_rope(const at::Tensor &x, const at::Tensor &cos, const at::Tensor &sin);
 at::Tensor device_swiglu(const at::Tensor &gate, const at::Tensor &up);
 
-// device_attention is what shim_attention.cpp describes; w [pairs] or undefined (1 each), pairs on the host.
+// device_attention is what shim_attention.cpp describes: w [pairs], and a table [pairs, 5] on the host whose rows come term
+// after term.
 at::Tensor device_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const at::Tensor &w,
-                            const int64_t *pairs, int64_t npairs, bool causal, int64_t window, bool value_norm,
-                            double scale);
+                            const at::Tensor &table, const std::vector<Term> &terms, double scale);
 
 } // namespace revela

@@ -193,6 +193,9 @@ func (t *trainer) group(p prepared, share float64) (Result, error) {
 	if err == nil && (math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0)) {
 		err = fmt.Errorf("the loss is %v, expected a finite number (a lower learning rate may help)", r.Loss)
 	}
+	if torch.OutOfMemory(err) {
+		err = fmt.Errorf("%w (train.activation_checkpointing: on, smaller groups or shorter texts take less)", err)
+	}
 	if err != nil {
 		return r, fmt.Errorf("%s:%d: %w", p.group.File, p.group.Line, err)
 	}

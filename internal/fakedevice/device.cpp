@@ -17,6 +17,7 @@ namespace fakedevice {
 
 constexpr auto kType = c10::DeviceType::PrivateUse1;
 
+constexpr size_t kBytes = size_t(8) << 30; // of memory
 std::atomic<int64_t> current_bytes{0}, peak_bytes{0};
 
 // Allocator puts the size before each block.
@@ -31,6 +32,7 @@ struct Allocator : c10::DeviceAllocator {
   c10::DataPtr allocate(size_t n) override {
     c10::Device device(kType, 0);
     if (n == 0) return {nullptr, nullptr, &free_block, device};
+    TORCH_CHECK_WITH(OutOfMemoryError, n + current_bytes <= kBytes, "device out of memory. Tried to allocate ", n, " bytes");
     char *block = (char *)std::aligned_alloc(kHead, (n + 2 * kHead - 1) / kHead * kHead);
     *(int64_t *)block = (int64_t)n;
     int64_t now = current_bytes += (int64_t)n, most = peak_bytes;
@@ -50,7 +52,7 @@ struct Allocator : c10::DeviceAllocator {
   }
   void resetAccumulatedStats(c10::DeviceIndex) override {}
   void resetPeakStats(c10::DeviceIndex) override { peak_bytes = current_bytes.load(); }
-  std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override { return {1 << 30, size_t(2) << 30}; }
+  std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override { return {kBytes - current_bytes, kBytes}; }
 };
 
 Allocator allocator;

@@ -22,6 +22,7 @@ func MultiplyRate(dtype torch.DType, n int64, atLeast time.Duration) (perSecond 
 		start := time.Now()
 		inner.MatMul(a, b)
 		s.Fail(inner.Err())
+		s.Fail(torch.Synchronize())
 		return time.Since(start)
 	}
 	multiply() // the first one also sets threads and buffers up

@@ -1,23 +1,43 @@
-// Package ondevice runs tests on the fake device.
+// Package ondevice runs tests on the fake device, or on the GPU that $REVELA_TEST_DEVICE names.
 package ondevice
 
 import (
+	"cmp"
+	"os"
 	"testing"
 
 	"revela/internal/fakedevice"
 	"revela/torch"
 )
 
+// gpu is the device that is asked for; libtorch must find it before a test makes its first tensor.
+var gpu, gpuErr = findGPU()
+
+func findGPU() (string, error) {
+	name := os.Getenv("REVELA_TEST_DEVICE")
+	if name == "" {
+		return "", nil
+	}
+	name, err := torch.SelectDevice(name)
+	if err != nil {
+		return "", err
+	}
+	return name, torch.UseDevice("cpu")
+}
+
 // Run runs tests with all new tensors on a device that is not the CPU, and checks that they leave no memory of it in use.
 func Run(t *testing.T, tests map[string]func(*testing.T)) {
 	t.Helper()
-	use(t, fakedevice.Name)
+	if gpuErr != nil {
+		t.Fatalf("REVELA_TEST_DEVICE: %v", gpuErr)
+	}
+	use(t, cmp.Or(gpu, fakedevice.Name))
 	defer use(t, "cpu")
 	before := used(t)
 	for name, test := range tests {
 		t.Run(name, test)
 	}
-	if after := used(t); after != before {
+	if after := used(t); after != before && gpu == "" { // CUDA's libraries keep some for themselves
 		t.Errorf("%d bytes of the device are in use after the tests, %d before", after, before)
 	}
 }

@@ -155,14 +155,15 @@ func benchPrepareCommand() command {
 
 func benchTokenizeCommand() command {
 	return command{
-		name:     "tokenize",
-		summary:  "time a tokenizer on the lines of a text file, on one core",
-		details:  "Every line that is not empty is a text. Garbage collection has to share the core.",
+		name:    "tokenize",
+		summary: "time a tokenizer on the lines of a text file, on one core",
+		details: "Every line that is not empty is a text. Garbage collection has to share the core. The rates are those of the first pass,\n" +
+			"which fills the tokenizer's caches, and of the median pass (warm).",
 		examples: []string{"revela bench tokenize --model tokenizers/smollm2 --input lines.txt"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "model", Usage: "`FOLDER` with tokenizer.json, vocab.txt or vocab.json"},
 			&cli.StringFlag{Name: "input", Usage: "text `FILE`"},
-			&cli.IntFlag{Name: "passes", Value: 3, Usage: "times to read all lines, `N`; the median counts"},
+			&cli.IntFlag{Name: "passes", Value: 3, Usage: "times to read all lines, `N`"},
 		},
 		run: func(ctx *cli.Context) error {
 			if err := require(ctx, "model", "input"); err != nil {

@@ -252,9 +252,21 @@ func TestScore(t *testing.T) {
 	better := filepath.Join(dir, "better")
 	write(t, better, "q1 Q0 d1 1 0.9 tag\nq2 Q0 d3 1 0.5 tag\n")
 	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map", "--compare", better)
-	if fields := strings.Fields(stdout); len(fields) < 16 || strings.Join(fields[11:16], " ") != "map 2 0.7500 1.0000 +0.2500" {
+	if fields := strings.Fields(stdout); len(fields) < 17 || strings.Join(fields[12:17], " ") != "map 2 0.7500 1.0000 +0.2500" {
 		t.Errorf("compared: %q", stdout)
 	}
+	queries := filepath.Join(dir, "queries.jsonl")
+	write(t, queries, `{"_id": "q1", "text": "one or two\nlines"}`+"\n")
+	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", better, "--metrics", "map", "--compare", runFile, "--worst", "3", "--queries", queries)
+	if want := "\n\n1 queries that lose most map:\n  -0.5000  (1.0000, then 0.5000)  q1  one or two lines\n"; !strings.HasSuffix(stdout, want) {
+		t.Errorf("got %q, want it to end with %q", stdout, want)
+	}
+	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map", "--worst", "1", "--intervals")
+	if want := "map                   \tall\t0.7500\n\n  metric    mean    95 % interval\n     map  0.7500  0.5000 … 1.0000\n\n1 queries with the least map:\n  0.5000  q1\n"; stdout != want {
+		t.Errorf("got %q, want %q", stdout, want)
+	}
+	requireFailure(t, 2, "score: found --queries without --worst, expected both (see revela score --help)",
+		"score", "--qrels", qrels, "--run", runFile, "--queries", queries)
 	stdout, _, _ = run(t, "score", "--qrels", qrels, "--run", runFile, "--metrics", "map", "--complete")
 	if want := "map                   \tall\t0.5000\n"; stdout != want {
 		t.Errorf("got %q, want %q", stdout, want)

@@ -52,8 +52,8 @@ func (r *Result) task(metric string) (html.Task, error) {
 	if c == nil {
 		return task, nil
 	}
-	task.Summary = fmt.Sprintf("%+.4f from %s, 95 %% interval %+.4f … %+.4f, p = %.4f (paired bootstrap and randomisation tests); "+
-		"%d queries win, %d are equal, %d lose.", c.Difference, r.Baseline.Model, c.Low, c.High, c.P, c.Better, c.Equal, c.Worse)
+	task.Summary = fmt.Sprintf("%+.4f from %s, 95 %% interval %+.4f … %+.4f, p %s (paired bootstrap and randomisation tests); "+
+		"%d queries win, %d are equal, %d lose.", c.Difference, r.Baseline.Model, c.Low, c.High, FormatP(c.P), c.Better, c.Equal, c.Worse)
 	differences, err := Differences(r.Baseline.Scores, r.Scores, metric)
 	if err != nil {
 		return task, err

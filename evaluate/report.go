@@ -77,7 +77,7 @@ func WriteSummary(output string, results []Result, options Options) error {
 	}
 	err := atomicfile.Write(filepath.Join(output, "summary.md"), func(w io.Writer) error {
 		_, err := io.WriteString(w, "# "+s.Model+"\n\n"+Table(results, options.Metrics, options.Aggregates...)+
-			publishedTable(results, options))
+			PublishedTable(results, options))
 		return err
 	})
 	if err != nil {
@@ -143,7 +143,7 @@ func Table(results []Result, measures []Measure, aggregates ...Aggregate) string
 func (r *Result) beside(metric string) string {
 	value, p := r.Baseline.Metrics[metric], ""
 	if c := r.comparison(metric); c != nil {
-		p = fmt.Sprintf(" %.4f", c.P)
+		p = " " + FormatP(c.P)
 	}
 	return fmt.Sprintf(" %.4f | %+.4f |%s |", value, r.Metrics[metric]-value, p)
 }
@@ -156,8 +156,8 @@ func cells(metrics map[string]float64, names []string) string {
 	return b.String()
 }
 
-// publishedTable sets the first metric beside what was published; empty where nothing was.
-func publishedTable(results []Result, options Options) string {
+// PublishedTable sets the first metric beside what was published; empty where nothing was.
+func PublishedTable(results []Result, options Options) string {
 	rows := withAggregates(results, options.Aggregates)
 	others, metric := systems(rows), metricNames(options.Metrics)[0]
 	if len(others) == 0 {

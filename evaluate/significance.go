@@ -132,3 +132,11 @@ func mean(values []float64) float64 {
 	}
 	return total / float64(len(values))
 }
+
+// FormatP writes a p-value with four digits; smaller ones, which the number of draws does not tell apart, as <0.0001.
+func FormatP(p float64) string {
+	if p < 0.0001 {
+		return "<0.0001"
+	}
+	return fmt.Sprintf("%.4f", p)
+}

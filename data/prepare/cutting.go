@@ -11,6 +11,7 @@ type cutting struct {
 	reader    *reader
 	cutter    cutter
 	functions functionReader
+	buffer    []byte
 }
 
 // cut does a job.
@@ -60,7 +61,7 @@ func (c *cutting) record(f file, record source.Record, yield func(unit) error, c
 
 // compared computes what a unit is compared by. A unit that repeats an evaluation is marked as dropped.
 func (c *cutting) compared(u unit) cutUnit {
-	cut := cutUnit{unit: u, digest: digestOf(plain(u.text))}
+	cut := cutUnit{unit: u, digest: plainDigest(u.text, &c.buffer)}
 	if c.reader.evaluated != nil {
 		if why := c.reader.evaluated.repeatedIn(u); why != "" {
 			cut.unit = unit{id: u.id, name: u.name, pkg: u.pkg, file: u.file, line: u.line, sentence: why, dropped: true}

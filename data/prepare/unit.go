@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // unit is what is grouped: a text, and where the corpus has one, the query that it answers.
@@ -39,21 +40,43 @@ func (u unit) key(by string) string {
 
 // plain reduces text to its words, joined by single spaces: punctuation is ignored.
 func plain(text string) string {
-	var b strings.Builder
-	b.Grow(len(text))
+	return string(appendPlain(make([]byte, 0, len(text)), text))
+}
+
+// inWord tells which bytes of ASCII belong to words.
+var inWord = func() (table [utf8.RuneSelf]bool) {
+	for c := range table {
+		r := rune(c)
+		table[c] = unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_'
+	}
+	return table
+}()
+
+// appendPlain appends the plain form of text to b, which is empty.
+func appendPlain(b []byte, text string) []byte {
 	gap := false
-	for _, r := range text {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' {
-			gap = b.Len() > 0
+	for i := 0; i < len(text); {
+		c, size, word := text[i], 1, false
+		if c < utf8.RuneSelf {
+			word = inWord[c]
+		} else {
+			var r rune
+			r, size = utf8.DecodeRuneInString(text[i:])
+			word = unicode.IsLetter(r) || unicode.IsDigit(r)
+		}
+		if !word {
+			gap = len(b) > 0
+			i += size
 			continue
 		}
 		if gap {
-			b.WriteByte(' ')
+			b = append(b, ' ')
 			gap = false
 		}
-		b.WriteRune(r)
+		b = append(b, text[i:i+size]...)
+		i += size
 	}
-	return b.String()
+	return b
 }
 
 // folded is plain in lower case, for comparing sentences.
@@ -64,6 +87,13 @@ type digest [16]byte
 
 func digestOf(text string) digest {
 	sum := sha256.Sum256([]byte(text))
+	return digest(sum[:16])
+}
+
+// plainDigest is the digest of a text's plain form; buffer is reused.
+func plainDigest(text string, buffer *[]byte) digest {
+	*buffer = appendPlain((*buffer)[:0], text)
+	sum := sha256.Sum256(*buffer)
 	return digest(sum[:16])
 }
 

@@ -57,6 +57,23 @@ func Spans(text string, maxWords int) []Span {
 // Words counts words: runs without white space, and single characters of scripts that write none.
 func Words(text string) int {
 	n, inside := 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c >= utf8.RuneSelf {
+			return n + wordsOf(text[i:], inside)
+		}
+		space := c == ' ' || c-'\t' < 5
+		if !space && !inside {
+			n++
+		}
+		inside = !space
+	}
+	return n
+}
+
+// wordsOf is Words for any text, within a word or not.
+func wordsOf(text string, inside bool) int {
+	n := 0
 	for _, r := range text {
 		switch {
 		case unicode.IsSpace(r):

@@ -30,6 +30,9 @@ type span struct{ start, end int }
 
 // trim leaves out the white space around a span; an empty span is left of nothing.
 func (s span) trim(text string) span {
+	if s.start < s.end && text[s.start]-'!' < 'z'-'!' && text[s.end-1]-'!' < 'z'-'!' {
+		return s // the common case: printable ASCII on both sides
+	}
 	inner := text[s.start:s.end]
 	s.end -= len(inner) - len(strings.TrimRightFunc(inner, unicode.IsSpace))
 	inner = text[s.start:s.end]
@@ -72,7 +75,11 @@ var lineBreaks = strings.NewReplacer("\n", " ", "\r", " ")
 
 func splitParagraph(text string, paragraph span, yield func(span) bool) bool {
 	start := paragraph.start
-	tokens := sentences.FromString(lineBreaks.Replace(text[paragraph.start:paragraph.end]))
+	folded := text[paragraph.start:paragraph.end]
+	if strings.ContainsAny(folded, "\r\n") {
+		folded = lineBreaks.Replace(folded)
+	}
+	tokens := sentences.FromString(folded)
 	for tokens.Next() {
 		end := paragraph.start + tokens.End()
 		if end < paragraph.end && endsInAbbreviation(tokens.Value()) {

@@ -19,6 +19,7 @@ func commands() []command {
 		prepareCommand(),
 		trainCommand(),
 		evaluateCommand(),
+		tasksCommand(),
 		encodeCommand(),
 		searchCommand(),
 		scoreCommand(),

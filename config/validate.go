@@ -99,14 +99,6 @@ func (v *validator) checkTrain() {
 }
 
 func (v *validator) checkEvaluate() {
-	for i, name := range v.Evaluate.Collections {
-		benchmark, _, _ := strings.Cut(name, "/")
-		switch benchmark {
-		case "beir", "coir", "bright":
-			v.item("evaluate.collections", i, "found the benchmark name "+name+", expected a folder in BEIR layout "+
-				"(./"+name+" if it is one): benchmarks by name are not available yet")
-		}
-	}
 	if v.isSet("evaluate.metrics") && len(v.Evaluate.Metrics) == 0 {
 		v.problem("found an empty list, expected a metric such as ndcg@10", "evaluate.metrics")
 	}

@@ -11,6 +11,7 @@ import (
 	"revela/config"
 	"revela/encode"
 	"revela/evaluate"
+	"revela/evaluate/tasks"
 )
 
 // scorer measures the retriever during training.
@@ -31,13 +32,14 @@ func newScorer(c *config.Config, progress func(stage string, done, total int)) (
 	s := &scorer{options: evaluate.Options{Metrics: measures,
 		SearchOptions: evaluate.SearchOptions{TopK: c.Evaluate.TopK, Progress: progress}}}
 	var problems []error
-	for i, dir := range c.Evaluate.Collections {
-		collection, err := evaluate.OpenCollection(dir, c.Evaluate.Split)
+	opener := tasks.Opener{Mirror: os.Getenv("REVELA_MIRROR"), Protocol: c.Evaluate.Protocol}
+	for i, name := range c.Evaluate.Collections {
+		opened, err := opener.Collections(context.Background(), name, c.Evaluate.Split)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", at(c, fmt.Sprintf("evaluate.collections[%d]", i)), err))
 			continue
 		}
-		s.collections = append(s.collections, collection)
+		s.collections = append(s.collections, opened...)
 	}
 	return s, errors.Join(problems...)
 }

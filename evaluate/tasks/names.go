@@ -78,10 +78,10 @@ func (r *Registry) Aggregates(collections []*evaluate.Collection) []evaluate.Agg
 		if err != nil {
 			continue // check found all parts
 		}
-		add(g.Name, g.Of, &evaluate.Task{Name: g.Task, Revision: first[0].Revision, Published: r.published(g.Name)})
+		add(g.Name, g.Of, &evaluate.Task{Name: g.Task, Revision: first[0].Revision, Published: r.PublishedScores(g.Name)})
 	}
 	for _, s := range r.Suites {
-		add(s.Name, s.Of, &evaluate.Task{Published: r.published(s.Name)})
+		add(s.Name, s.Of, &evaluate.Task{Published: r.PublishedScores(s.Name)})
 	}
 	return list
 }

@@ -21,6 +21,7 @@ type Opener struct {
 	Resolver    *checkpoint.Resolver // of the hub; nil: the default
 	Mirror      string               // a folder that is looked through before the hub; "": none
 	Protocol    string
+	Split       string // is read instead of a task's own; "": that
 	Instruction string // stands before every query of a task that has a prompt, {prompt} replaced by it; "": none
 }
 
@@ -35,7 +36,11 @@ func (o Opener) Open(ctx context.Context, r *Registry, t *Task) (*evaluate.Colle
 }
 
 func (o Opener) open(ctx context.Context, r *Registry, t *Task) (*evaluate.Collection, error) {
-	at := t.location(o.Protocol)
+	at, own := t.location(o.Protocol), t.Split
+	if o.Split != "" && t.Layout == BEIR {
+		other := *t
+		t, other.Split = &other, o.Split
+	}
 	source, err := o.source(ctx, t, at)
 	if err != nil {
 		return nil, err
@@ -44,11 +49,11 @@ func (o Opener) open(ctx context.Context, r *Registry, t *Task) (*evaluate.Colle
 	if err != nil {
 		return nil, err
 	}
-	if len(c.IDs) != t.Documents || len(c.Queries) != t.Queries {
+	if len(c.IDs) != t.Documents || len(c.Queries) != t.Queries && t.Split == own {
 		return nil, fmt.Errorf("%s: %d documents and %d queries with judgements, expected %d and %d: the data is not that of %s at revision %s",
 			source, len(c.IDs), len(c.Queries), t.Documents, t.Queries, at.Repository, at.Revision)
 	}
-	c.Task = &evaluate.Task{Name: t.Task, Revision: at.Revision, Subset: t.Subset, Languages: t.Languages, Published: r.published(t.Name)}
+	c.Task = &evaluate.Task{Name: t.Task, Revision: at.Revision, Subset: t.Subset, Languages: t.Languages, Published: r.PublishedScores(t.Name)}
 	c.RemoveIdentical = t.RemoveIdentical
 	c.Join, c.Strip = r.Join, true
 	if o.Instruction != "" && t.Prompt != "" {

@@ -179,8 +179,8 @@ func (t *Task) location(protocol string) Location {
 	return t.Location
 }
 
-// published returns what was published for a task, group or suite.
-func (r *Registry) published(name string) []evaluate.Published {
+// PublishedScores returns what was published for a task, group or suite.
+func (r *Registry) PublishedScores(name string) []evaluate.Published {
 	var list []evaluate.Published
 	for _, p := range r.Published {
 		if score, ok := p.Scores[name]; ok {

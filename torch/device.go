@@ -37,7 +37,7 @@ func Device() string {
 func OnDevice() bool { return current.Load() != nil }
 
 // UseDevice lets all threads make new tensors on the device that libtorch knows by this name: "cpu", "cuda:1". Tensors that
-// there are stay where they are. [SelectDevice] takes the names of configurations.
+// there are stay where they are; what operations keep on a device between calls is freed. [SelectDevice] takes the names of configurations.
 func UseDevice(name string) error {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))

@@ -82,6 +82,14 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 	"window of attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		return selfAttended(s, dtype, Term{Causal: true, Window: 20})
 	},
+	"dense attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) { // more than one slice by either way
+		in := append(leaves(s, dtype, []int64{4000, 4, 8}, []int64{4000, 2, 8}, []int64{4000, 2, 8}), s.Leaf(s.Uniform(Float32, 0, 1, 1600)))
+		var pairs []Pair
+		for i := range int64(1600) {
+			pairs = append(pairs, Pair{i / 40 * 100, 100, i % 40 * 100, 100})
+		}
+		return in, s.Attention(in[0], in[1], in[2], 0.35, Term{Pairs: pairs, Weights: in[3], ValueNorm: true})
+	},
 	"lockstep attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		return attended(s, dtype, Term{ValueNorm: true}, Term{Pairs: []Pair{{0, 150, 0, 150}, {150, 37, 150, 37}}, Causal: true})
 	},

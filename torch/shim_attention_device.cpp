@@ -11,6 +11,9 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <algorithm>
+#include <deque>
+#include <mutex>
+#include <sstream>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -22,7 +25,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-constexpr int64_t kScores = int64_t(1) << 26; // elements of a slice's scores: 256 MiB in fp32
+constexpr int64_t kScores = int64_t(1) << 25; // elements of a slice's scores: 128 MiB in fp32
 constexpr int64_t kRows = int64_t(1) << 16;   // query or key rows of a slice of flash attention
 
 // Slice is a run of pairs with what is needed of them on the device.
@@ -246,17 +249,59 @@ void check(const Plan &plan, const Pair *pairs, int64_t count) {
   }
 }
 
-// of_term is the sum of one term over its pairs, whose weights are w.
-Tensor of_term(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Pair *pairs, int64_t count,
-               const Term &term, double scale) {
+// Plans are kept for the next layer, which has the same pairs: to make one is to copy half a dozen tensors to the device.
+struct Plans {
+  static constexpr size_t kMost = 8;
+  std::mutex mutex;
+  std::deque<std::pair<std::string, c10::intrusive_ptr<Plan>>> kept; // by what they were made of, the newest first
+
+  c10::intrusive_ptr<Plan> find(const std::string &key) {
+    std::lock_guard<std::mutex> lock(mutex);
+    for (auto &[made_of, plan] : kept)
+      if (made_of == key) return plan;
+    return {};
+  }
+  void keep(std::string key, c10::intrusive_ptr<Plan> plan) {
+    std::lock_guard<std::mutex> lock(mutex);
+    kept.emplace_front(std::move(key), std::move(plan));
+    if (kept.size() > kMost) kept.pop_back();
+  }
+};
+
+Plans &plans() {
+  static Plans *all = new Plans; // never destroyed: the device's allocator may be gone by then
+  return *all;
+}
+
+std::string key_of(const Plan &p, const Pair *pairs, int64_t count, at::Device device) {
+  std::ostringstream key;
+  key << device << ' ' << p.type << ' ' << p.tq << ' ' << p.tk << ' ' << p.heads << ' ' << p.kv_heads << ' ' << p.dim << ' '
+      << p.window << ' ' << p.causal << p.value_norm << p.weighted << ' ' << std::hexfloat << p.scale << ' ';
+  key.write((const char *)pairs, count * (int64_t)sizeof(Pair));
+  return key.str();
+}
+
+// plan_of says how one term over its pairs is computed.
+c10::intrusive_ptr<Plan> plan_of(const Tensor &q, const Tensor &k, const Pair *pairs, int64_t count, const Term &term,
+                                 double scale) {
   auto plan = c10::make_intrusive<Plan>();
   plan->tq = q.size(0), plan->heads = q.size(1), plan->dim = q.size(2), plan->tk = k.size(0), plan->kv_heads = k.size(1);
   plan->causal = term.causal, plan->window = term.window, plan->value_norm = term.value_norm;
   plan->weighted = term.weighted, plan->scale = scale;
   plan->type = q.scalar_type(), plan->sums = plan->type == at::kDouble ? at::kDouble : at::kFloat;
+  std::string key = key_of(*plan, pairs, count, q.device());
+  if (auto made = plans().find(key)) return made;
   check(*plan, pairs, count);
   plan->flash = flash_serves(*plan, q, pairs, count);
   add_slices(*plan, pairs, count, q);
+  plans().keep(std::move(key), plan);
+  return plan;
+}
+
+// of_term is the sum of one term over its pairs, whose weights are w.
+Tensor of_term(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Pair *pairs, int64_t count,
+               const Term &term, double scale) {
+  auto plan = plan_of(q, k, pairs, count, term, scale);
   const Slice &first = plan->slices[0];
   if (plan->flash && plan->slices.size() == 1 && !first.out_rows.defined() && !plan->weighted) // self-attention: nothing to sum
     return attend(*plan, first, gather(*plan, first, q, k, v, w)).to(plan->type);
@@ -264,6 +309,11 @@ Tensor of_term(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &
 }
 
 } // namespace
+
+void revela::forget_plans() {
+  std::lock_guard<std::mutex> lock(plans().mutex);
+  plans().kept.clear();
+}
 
 Tensor revela::device_attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, const Tensor &table,
                                 const std::vector<Term> &terms, double scale) {

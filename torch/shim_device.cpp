@@ -129,6 +129,7 @@ int revela_cuda_version(void) { return at::Context::hasCUDART() ? (int)at::Conte
 char *revela_use_device(const char *name) {
   return guard([&] {
     c10::Device d(name);
+    forget_plans();
     if (!d.is_cpu()) {
       if (!d.has_index()) d.set_index(0);
       if (d.is_cuda()) {

@@ -23,5 +23,6 @@ at::Tensor device_swiglu(const at::Tensor &gate, const at::Tensor &up);
 // after term.
 at::Tensor device_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const at::Tensor &w,
                             const at::Tensor &table, const std::vector<Term> &terms, double scale);
+void forget_plans(); // frees what device_attention keeps on the device for the next call
 
 } // namespace revela

@@ -91,17 +91,23 @@ func rounded(x float64, digits int) float64 {
 	return math.RoundToEven(x*scale) / scale
 }
 
+// unknownLanguage is "undetermined" in mteb's codes; its means over languages leave out what has none.
+var unknownLanguage = []string{"und-Zyyy"}
+
 // writeLeaderboard writes mteb's files below output/mteb.
 func writeLeaderboard(output string, card Card, c *Collection, run *Run, seconds float64) error {
 	scores, err := mtebScores(c.Qrels, run)
 	if err != nil {
 		return err
 	}
-	task := mteb.Task{Name: c.Name, Revision: "no_revision_available", Split: c.Split, Subset: "default",
+	task := mteb.Task{Name: c.Name, Revision: "no_revision_available", Split: c.Split, Subset: "default", Languages: unknownLanguage,
 		Scores: scores, Main: mtebMain, Seconds: seconds, When: time.Now()}
 	if c.Task != nil {
 		task.Name, task.Revision = cmp.Or(c.Task.Name, task.Name), cmp.Or(c.Task.Revision, task.Revision)
-		task.Subset, task.Languages = cmp.Or(c.Task.Subset, task.Subset), c.Task.Languages
+		task.Subset = cmp.Or(c.Task.Subset, task.Subset)
+		if len(c.Task.Languages) > 0 {
+			task.Languages = c.Task.Languages
+		}
 	}
 	return mteb.Write(filepath.Join(output, "mteb"), card, task)
 }

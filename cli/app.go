@@ -17,6 +17,7 @@ import (
 func commands() []command {
 	return []command{
 		prepareCommand(),
+		inspectCommand(),
 		trainCommand(),
 		evaluateCommand(),
 		tasksCommand(),

@@ -7,6 +7,7 @@ import (
 
 	"revela/encode"
 	"revela/evaluate"
+	"revela/model"
 )
 
 // EncodeResult is the JSON of an encoding benchmark.
@@ -16,6 +17,11 @@ type EncodeResult struct {
 	TextsPerSec float64 `json:"texts_per_s"`
 	LoadSeconds float64 `json:"load_s"`
 	Precision   string  `json:"precision"`
+
+	Tokens    int64   `json:"tokens"`
+	FLOPRate  float64 `json:"flop_rate"`  // of the matrix products that the texts need, without padding
+	GEMMRate  float64 `json:"gemm_rate"`  // of the fastest large product in the same type on the same threads
+	PeakShare float64 `json:"peak_share"` // FLOPRate over GEMMRate
 }
 
 // Encode times the encoding of texts, after a warm-up on the first of them. o says which model and how.
@@ -40,5 +46,18 @@ func Encode(ctx context.Context, o encode.OpenOptions, texts []string) (EncodeRe
 	}
 	r.Seconds = time.Since(start).Seconds()
 	r.TextsPerSec = float64(len(texts)) / r.Seconds
-	return r, nil
+	return r, r.hold(e, texts)
+}
+
+// hold sets the rate of products beside the machine's.
+func (r *EncodeResult) hold(e *encode.Encoder, texts []string) (err error) {
+	sequences := make([][]int32, len(texts))
+	for i, text := range texts {
+		sequences[i] = e.Retriever.Tokens(text, model.Passage, e.MaxLength)
+	}
+	packed := model.Pack(sequences)
+	r.Tokens, r.FLOPRate = packed.Tokens(), forwardFlops(e.Retriever.Network, packed)/r.Seconds
+	r.GEMMRate, err = gemmRate(e.Precision)
+	r.PeakShare = r.FLOPRate / r.GEMMRate
+	return err
 }

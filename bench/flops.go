@@ -56,6 +56,15 @@ func (f *flops) addNetwork(b model.Backbone, compute torch.DType, tokens func(la
 	}
 }
 
+// forwardFlops counts the products of encoding, without a graph.
+func forwardFlops(b model.Backbone, p *model.Packed) float64 {
+	total := float64(b.Depth()) * attentionFlops(b, p.SelfPairs(), b.Causal()) / 3 // 2 of the 6 products
+	for _, l := range b.Linears() {
+		total += linearFlops(p.Tokens(), l.Weight.Shape[0], l.Weight.Shape[1], false, false)
+	}
+	return total
+}
+
 // layerFlops counts a linear layer with its LoRA, forward and backward.
 func layerFlops(l *model.Linear, tokens int64, inputGradient bool, compute torch.DType) float64 {
 	out, in := l.Weight.Shape[0], l.Weight.Shape[1]

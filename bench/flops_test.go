@@ -56,4 +56,9 @@ func TestCountFlops(t *testing.T) {
 	if want := 2 * 2 * (n - 6) * 600 * 64; sparse.Loss != want {
 		t.Errorf("loss %g operations, want %g", sparse.Loss, want)
 	}
+	// A token of nano alone: 3 layers of q, k, v, o and three of the MLP, and attention to itself.
+	one := forwardFlops(run.models.Retriever.Network, model.Pack([][]int32{{5}}))
+	if want := float64(3 * 2 * (64*(64+32+32+64) + 3*64*128 + 2*64)); one != want {
+		t.Errorf("encoding a token: %g operations, want %g", one, want)
+	}
 }

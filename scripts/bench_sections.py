@@ -137,16 +137,18 @@ def encode(bench):
     for dtype in ("fp32", "bf16"):
         ours = bench.revela("encode", "--model", MINILM, "--input", texts, "--max-length", 256, "--precision", dtype,
                             "--threads", bench.threads)
-        best = 0 if alone else peer_encode(bench, texts, dtype, rows)
+        best = 0 if alone else peer_encode(bench, texts, dtype, rows, ours)
         if ours:
             ratio = f"{ours['texts_per_s'] / best:.2f} × the best" if best else ""
-            rows.append([dtype, "revela", ours["texts_per_s"], ratio])
+            rows.append([dtype, "revela", ours["texts_per_s"], ratio, percent(ours["peak_share"])])
+            bench.ratios[f"encoding in {dtype}, share of a large product's rate"] = ("speed", ours["peak_share"])
         if ours and best:
             bench.ratios[f"encoding in {dtype}, texts/s over sentence-transformers' best"] = ("speed", ours["texts_per_s"] / best)
-    bench.table(("type", "program", "texts/s", "beside"), rows)
+    bench.say("Products are those that the texts need without padding; their share is of a large product's rate.")
+    bench.table(("type", "program", "texts/s", "beside", "products"), rows)
 
 
-def peer_encode(bench, texts, dtype, rows):
+def peer_encode(bench, texts, dtype, rows, ours):
     """sentence-transformers at its default batch of 32 and at others; returns its best rate."""
     best = 0
     for size in (32, 8, 128):
@@ -154,9 +156,13 @@ def peer_encode(bench, texts, dtype, rows):
                             "--threads", bench.threads)
         if theirs:
             name = f"sentence-transformers, batch {size}" + (" (default)" if size == 32 else "")
-            rows.append([dtype, name, theirs["texts_per_s"], ""])
+            rows.append([dtype, name, theirs["texts_per_s"], "", share_of_peak(ours, theirs)])
             best = max(best, theirs["texts_per_s"])
     return best
+
+
+def share_of_peak(ours, theirs):
+    return percent(ours["peak_share"] * theirs["texts_per_s"] / ours["texts_per_s"]) if ours else ""
 
 
 # What is taken of collections: texts of 10 to 500 tokens, in turn.

@@ -8,6 +8,7 @@ package fakedevice
 // #cgo LDFLAGS: -ltorch_cpu -lc10 -lstdc++
 // #include <stdint.h>
 // int64_t revela_fake_flash_calls(void);
+// int64_t revela_fake_reads(void);
 import "C"
 
 // Name is what libtorch calls the device.
@@ -15,3 +16,6 @@ const Name = "fake:0"
 
 // FlashCalls counts the calls of flash attention's forward.
 func FlashCalls() int64 { return int64(C.revela_fake_flash_calls()) }
+
+// Reads counts the times that values were read back from the device: a program waits for a GPU then.
+func Reads() int64 { return int64(C.revela_fake_reads()) }

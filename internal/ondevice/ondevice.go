@@ -25,18 +25,23 @@ func findGPU() (string, error) {
 	return name, torch.UseDevice("cpu")
 }
 
+// Fake reports whether tests run on the fake device.
+func Fake() bool { return gpu == "" }
+
 // Run runs tests with all new tensors on a device that is not the CPU, and checks that they leave no memory of it in use.
 func Run(t *testing.T, tests map[string]func(*testing.T)) {
 	t.Helper()
 	if gpuErr != nil {
 		t.Fatalf("REVELA_TEST_DEVICE: %v", gpuErr)
 	}
-	use(t, cmp.Or(gpu, fakedevice.Name))
+	device := cmp.Or(gpu, fakedevice.Name)
+	use(t, device)
 	defer use(t, "cpu")
 	before := used(t)
 	for name, test := range tests {
 		t.Run(name, test)
 	}
+	use(t, device)                                      // anew: frees what is kept between calls
 	if after := used(t); after != before && gpu == "" { // CUDA's libraries keep some for themselves
 		t.Errorf("%d bytes of the device are in use after the tests, %d before", after, before)
 	}

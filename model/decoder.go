@@ -161,18 +161,26 @@ func (l *decoderLayer) forward(s *torch.Scope, i int, x torch.Tensor, call Call)
 		}
 		return s.Narrow(t, 0, call.From, rows-call.From)
 	}
-	normed := s.RMSNorm(x, l.inputNorm.In(s), l.eps)
-	k := s.Reshape(l.k.Forward(s, normed, call.Train), rows, l.kvHeads, l.headDim)
-	v := s.Reshape(l.v.Forward(s, normed, call.Train), rows, l.kvHeads, l.headDim)
-	k = s.Rope(l.headNorm(s, k, l.kNorm), call.Cos, call.Sin)
+	q, k, v := l.projectNormed(s, x, call)
+	k = s.Rope(l.headNorm(s, s.Reshape(k, rows, l.kvHeads, l.headDim), l.kNorm), call.Cos, call.Sin)
+	v = s.Reshape(v, rows, l.kvHeads, l.headDim)
 	if call.From == rows {
 		return call.Attend(s, i, torch.Tensor{}, k, v, l.window)
 	}
-	q := s.Reshape(l.q.Forward(s, from(normed), call.Train), rows-call.From, l.heads, l.headDim)
+	q = s.Reshape(q, rows-call.From, l.heads, l.headDim)
 	q = s.Rope(l.headNorm(s, q, l.qNorm), from(call.Cos), from(call.Sin))
 	attended := s.Reshape(call.Attend(s, i, q, k, v, l.window), rows-call.From, l.heads*l.headDim)
-	x = s.Add(from(x), l.o.Forward(s, attended, call.Train))
-	return s.Add(x, l.mlp(s, s.RMSNorm(x, l.postNorm.In(s), l.eps), call.Train))
+	return l.mlp(s, l.o.Onto(s, from(x), attended, call.Train), call.Train)
+}
+
+// projectNormed is queries (of rows from call.From on), keys and values of the normed rows of x.
+func (l *decoderLayer) projectNormed(s *torch.Scope, x torch.Tensor, call Call) (q, k, v torch.Tensor) {
+	if !anyDrops(call.Train, l.q, l.k, l.v) {
+		return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From, l.q.projection(s), l.k.projection(s), l.v.projection(s))
+	}
+	normed := s.RMSNorm(x, l.inputNorm.In(s), l.eps)
+	asking := s.Narrow(normed, 0, call.From, s.Size(x, 0)-call.From)
+	return l.q.Forward(s, asking, true), l.k.Forward(s, normed, true), l.v.Forward(s, normed, true)
 }
 
 // headNorm normalises each head of x [T, heads, Dh] where the architecture does (Qwen3).
@@ -183,8 +191,13 @@ func (l *decoderLayer) headNorm(s *torch.Scope, x torch.Tensor, weight *Param) t
 	return s.RMSNorm(x, weight.In(s), l.eps)
 }
 
+// mlp is the layer's second half, its residual included.
 func (l *decoderLayer) mlp(s *torch.Scope, x torch.Tensor, train bool) torch.Tensor {
-	return l.down.Forward(s, s.SwiGLU(l.gate.Forward(s, x, train), l.up.Forward(s, x, train)), train)
+	if !anyDrops(train, l.gate, l.up, l.down) {
+		return s.GatedMLP(x, l.postNorm.In(s), l.eps, l.gate.projection(s), l.up.projection(s), l.down.projection(s))
+	}
+	normed := s.RMSNorm(x, l.postNorm.In(s), l.eps)
+	return l.down.Onto(s, x, s.SwiGLU(l.gate.Forward(s, normed, true), l.up.Forward(s, normed, true)), true)
 }
 
 // EmbedParams lists the embedding table.

@@ -1,6 +1,10 @@
 package model
 
-import "revela/torch"
+import (
+	"slices"
+
+	"revela/torch"
+)
 
 // Linear is x Wᵀ + b, with LoRA beside it where LoRA is not nil.
 type Linear struct {
@@ -18,31 +22,39 @@ type LoRA struct {
 
 // Forward maps x [T, in] to [T, out]. train switches LoRA's dropout on.
 func (l *Linear) Forward(s *torch.Scope, x torch.Tensor, train bool) torch.Tensor {
-	switch {
-	case l.LoRA == nil:
-		return s.Linear(x, l.Weight.In(s), l.Bias.In(s))
-	case train && l.LoRA.Dropout > 0 || l.Weight.Learns:
-		return l.apart(s, x, train)
-	case l.cheaperMerged():
-		delta := s.Scale(s.MatMul(l.LoRA.B.In(s), l.LoRA.A.In(s)), l.LoRA.Scale) // [out, in]
-		return s.Linear(x, s.Add(l.Weight.In(s), delta), l.Bias.In(s))
-	}
-	y := s.LoRALinear(x, l.Weight.In(s), l.LoRA.A.In(s), l.LoRA.B.In(s), l.LoRA.Scale)
-	if l.Bias != nil {
-		y = s.Add(y, l.Bias.In(s))
-	}
-	return y
+	return l.Onto(s, torch.Tensor{}, x, train)
 }
 
-// apart is Forward where LoRA reads its input through dropout, or the weight learns beside it.
-func (l *Linear) apart(s *torch.Scope, x torch.Tensor, train bool) torch.Tensor {
-	y := s.Linear(x, l.Weight.In(s), l.Bias.In(s))
-	in := x
-	if train {
-		in = s.Dropout(x, l.LoRA.Dropout)
+// Onto is residual + Forward(x); no residual stands for 0.
+func (l *Linear) Onto(s *torch.Scope, residual, x torch.Tensor, train bool) torch.Tensor {
+	if !l.drops(train) {
+		return s.Project(residual, x, l.projection(s))
 	}
-	low := s.Linear(in, l.LoRA.A.In(s), torch.Tensor{}) // [T, rank]
+	y := s.Project(residual, x, torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s)})
+	low := s.Linear(s.Dropout(x, l.LoRA.Dropout), l.LoRA.A.In(s), torch.Tensor{}) // [T, rank]
 	return s.Add(y, s.Linear(s.Scale(low, l.LoRA.Scale), l.LoRA.B.In(s), torch.Tensor{}))
+}
+
+// drops reports whether LoRA reads its input through dropout.
+func (l *Linear) drops(train bool) bool { return train && l.LoRA != nil && l.LoRA.Dropout > 0 }
+
+// anyDrops reports whether one of the layers does.
+func anyDrops(train bool, layers ...*Linear) bool {
+	return slices.ContainsFunc(layers, func(l *Linear) bool { return l.drops(train) })
+}
+
+// projection is the layer without dropout.
+func (l *Linear) projection(s *torch.Scope) torch.Projection {
+	p := torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s)}
+	switch {
+	case l.LoRA == nil:
+	case l.cheaperMerged():
+		delta := s.Scale(s.MatMul(l.LoRA.B.In(s), l.LoRA.A.In(s)), l.LoRA.Scale) // [out, in]
+		p.Weight = s.Add(p.Weight, delta)
+	default:
+		p.A, p.B, p.Scale = l.LoRA.A.In(s), l.LoRA.B.In(s), l.LoRA.Scale
+	}
+	return p
 }
 
 // cheaperMerged reports whether products with W + scale·BA cost less than products with W, A and B apart. A token costs

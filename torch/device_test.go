@@ -47,7 +47,7 @@ func TestGradientsOnDevice(t *testing.T) {
 		"attention": TestGradientOfAttention, "self-attention": TestGradientOfSelfAttention,
 		"lockstep": TestGradientOfLockstepAttention, "rms_norm": TestGradientOfRMSNorm,
 		"swiglu": TestGradientOfSwiGLU, "rope": TestGradientOfRope, "linear_cross_entropy": TestGradientOfLinearCrossEntropy,
-		"lora_linear": TestGradientOfLoRALinear,
+		"project": TestGradientOfProject, "norm_project": TestGradientOfNormProject, "gated_mlp": TestGradientOfGatedMLP,
 	} {
 		t.Run(name, test)
 	}
@@ -67,9 +67,15 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 		in := leaves(s, dtype, []int64{30, 40}, []int64{30, 40})
 		return in, s.SwiGLU(in[0], in[1])
 	},
-	"lora_linear": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
-		in := leaves(s, dtype, []int64{20, 32}, []int64{4, 32}, []int64{24, 4})
-		return in, s.LoRALinear(in[0], s.Randn(dtype, 24, 32), in[1], in[2], 0.5)
+	"project": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, append([][]int64{{20, 24}, {20, 32}}, projected(32, 24)...)...)
+		return in, s.Project(in[0], in[1], projectionOf(in[2:]))
+	},
+	"gated_mlp": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{20, 32}, []int64{32}, []int64{2, 32}, []int64{48, 2}, []int64{2, 48}, []int64{32, 2})
+		gate := Projection{Weight: s.Randn(dtype, 48, 32), A: in[2], B: in[3], Scale: 0.5}
+		down := Projection{Weight: s.Randn(dtype, 32, 48), A: in[4], B: in[5], Scale: 0.5}
+		return in, s.GatedMLP(in[0], in[1], 1e-5, gate, Projection{Weight: s.Randn(dtype, 48, 32)}, down)
 	},
 	"linear_cross_entropy": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		in := leaves(s, dtype, []int64{7, 16}, []int64{40, 16})

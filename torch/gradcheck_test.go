@@ -135,9 +135,47 @@ func TestGradientOfLinearCrossEntropy(t *testing.T) {
 	})
 }
 
-func TestGradientOfLoRALinear(t *testing.T) {
-	weight := []float64{0.3, -1, 0.5, 2, 0.1, -0.4, 1, 0.7, -0.2, 0.6, 0.9, -1.1}
-	gradCheck(t, [][]int64{{5, 3}, {2, 3}, {4, 2}}, func(s *Scope, in []Tensor) Tensor {
-		return s.LoRALinear(in[0], From(s, weight, 4, 3), in[1], in[2], 0.7)
+// projected are shapes of a projection from in to out with everything there is: weight, bias, A, B.
+func projected(in, out int64) [][]int64 { return [][]int64{{out, in}, {out}, {2, in}, {out, 2}} }
+
+func projectionOf(in []Tensor) Projection {
+	return Projection{Weight: in[0], Bias: in[1], A: in[2], B: in[3], Scale: 0.7}
+}
+
+func TestGradientOfProject(t *testing.T) {
+	gradCheck(t, append([][]int64{{5, 4}, {5, 3}}, projected(3, 4)...), func(s *Scope, in []Tensor) Tensor {
+		return s.Add(s.Project(in[0], in[1], projectionOf(in[2:])), s.Project(Tensor{}, in[1], Projection{Weight: in[2]}))
 	})
+}
+
+func TestGradientOfNormProject(t *testing.T) {
+	shapes := [][]int64{{5, 3}, {3}}
+	for range 3 {
+		shapes = append(shapes, projected(3, 4)...)
+	}
+	for _, from := range []int64{0, 2, 5} {
+		gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
+			a, b, c := s.NormProject(in[0], in[1], 1e-5, from, projectionOf(in[2:]), projectionOf(in[6:]), projectionOf(in[10:]))
+			return s.Cat(0, a, s.Mul(b, c))
+		})
+	}
+}
+
+func TestGradientOfGatedMLP(t *testing.T) {
+	shapes := append([][]int64{{5, 3}, {3}}, append(projected(3, 4), append(projected(3, 4), projected(4, 3)...)...)...)
+	gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
+		return s.GatedMLP(in[0], in[1], 1e-5, projectionOf(in[2:]), projectionOf(in[6:]), projectionOf(in[10:]))
+	})
+}
+
+// A frozen weight gets no gradient, and costs none.
+func TestFrozenWeightOfProject(t *testing.T) {
+	s := NewScope()
+	defer s.Close()
+	weight, in := s.Randn(Float32, 4, 3), leaves(s, Float32, []int64{5, 3}, []int64{2, 3}, []int64{4, 2})
+	y := s.Project(Tensor{}, in[0], Projection{Weight: weight, A: in[1], B: in[2], Scale: 0.7})
+	grads := s.Grad([]Tensor{y}, []Tensor{s.Randn(Float32, 5, 4)}, in, false)
+	if s.Err() != nil || !grads[0].Defined() || !grads[1].Defined() || !grads[2].Defined() {
+		t.Fatalf("gradients %v, error %v", grads, s.Err())
+	}
 }

@@ -38,13 +38,6 @@ func (s *Scope) SwiGLU(gate, up Tensor) Tensor {
 	return s.shim("swiglu", []Tensor{gate, up}, func(out *unsafe.Pointer) *C.char { return C.revela_swiglu(gate.c(), up.c(), out) })
 }
 
-// LoRALinear is x Wᵀ + scale · (x Aᵀ) Bᵀ in one operation: x [tokens, in], a frozen weight [out, in], a [rank, in], b [out, rank].
-func (s *Scope) LoRALinear(x, weight, a, b Tensor, scale float64) Tensor {
-	return s.shim("lora_linear", []Tensor{x, weight, a, b}, func(out *unsafe.Pointer) *C.char {
-		return C.revela_lora_linear(x.c(), weight.c(), a.c(), b.c(), C.double(scale), out)
-	})
-}
-
 // GELU is the exact Gaussian error linear unit, or its tanh approximation.
 func (s *Scope) GELU(x Tensor, tanh bool) Tensor {
 	approximate := "none"

@@ -103,19 +103,26 @@ func (s *Scope) gotch(op string, in []Tensor, call func(out *lib.Ctensor)) Tenso
 
 // shim runs one call of the shim, which returns its own error.
 func (s *Scope) shim(op string, in []Tensor, call func(out *unsafe.Pointer) *C.char) Tensor {
+	var t Tensor
+	s.shimOf(op, in, []*Tensor{&t}, func() *C.char { return call(t.out()) })
+	return t
+}
+
+// shimOf is shim for a call that writes several tensors.
+func (s *Scope) shimOf(op string, in []Tensor, out []*Tensor, call func() *C.char) {
 	if !s.ready(op, in) {
-		return Tensor{}
+		return
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	enter()
 	defer profile.Begin(op)()
-	var t Tensor
-	if err := failure(op, call(t.out())); err != nil {
-		s.err = err
-		return Tensor{}
+	if s.err = failure(op, call()); s.err != nil {
+		return
 	}
-	return s.Own(t)
+	for _, t := range out {
+		s.Own(*t)
+	}
 }
 
 // ready reports whether an operation may run: no error so far, and no input that an error elsewhere left undefined (C++

@@ -38,7 +38,10 @@ char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t 
 char *revela_rms_norm(void *x, void *weight, double eps, void **out);
 char *revela_rope(void *x, void *cos, void *sin, void **out);
 char *revela_swiglu(void *gate, void *up, void **out);
-char *revela_lora_linear(void *x, void *weight, void *a, void *b, double scale, void **out);
+// A projection is four handles: weight, bias, A, B; the last three may be null.
+char *revela_norm_project(void *x, void *norm, void **projections, const double *scales, double eps, int64_t from, void **out);
+char *revela_gated_mlp(void *x, void *norm, void **projections, const double *scales, double eps, void **out);
+char *revela_project(void *onto, void *x, void **projection, double scale, void **out); // onto: null for none
 char *revela_linear_cross_entropy(void *hidden, void *weight, void *labels, int64_t chunk, void **out);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 // position embedding, SwiGLU. Sums are fp32 (fp64 for fp64); in bf16, results are rounded where transformers rounds.
 #include "shim.h"
 #include "shim_device.hpp"
+#include "shim_fused.hpp"
 #include "shim_simd.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -76,43 +77,55 @@ void rms_back_row(const double *g, const double *x, const double *w, double r, i
   rms_back_row_body(g, x, w, r, n, dx, dw);
 }
 
+} // namespace
+
+Normed revela::rms_forward(const Tensor &x, const Tensor &w, double eps) {
+  int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
+  Normed out{at::empty_like(x), at::empty({rows}, x.options().dtype(sum_type(x)))};
+  dispatch("rms_norm", x, [&](auto *type) {
+    using S = std::remove_pointer_t<decltype(type)>;
+    using C = typename compute<S>::type;
+    auto *from = x.const_data_ptr<S>(), *weight = w.const_data_ptr<S>();
+    auto *to = out.y.mutable_data_ptr<S>();
+    auto *inverse = out.inverse.mutable_data_ptr<C>();
+    at::parallel_for(0, rows, 16, [&](int64_t a, int64_t b) {
+      for (int64_t i = a; i < b; i++) inverse[i] = rms_row(from + i * n, weight, (C)eps, n, to + i * n);
+    });
+  });
+  return out;
+}
+
+NormGradients revela::rms_backward(const Tensor &g, const Tensor &x, const Tensor &w, const Tensor &inverse, bool want_w) {
+  int64_t n = x.size(-1), rows = inverse.numel();
+  Tensor dx = at::empty_like(x), dw = want_w ? at::zeros({at::get_num_threads(), n}, inverse.options()) : Tensor();
+  dispatch("rms_norm", x, [&](auto *type) {
+    using S = std::remove_pointer_t<decltype(type)>;
+    using C = typename compute<S>::type;
+    auto *from = x.const_data_ptr<S>(), *weight = w.const_data_ptr<S>(), *grad = g.const_data_ptr<S>();
+    auto *to = dx.mutable_data_ptr<S>();
+    auto *r = inverse.const_data_ptr<C>();
+    auto *sums = want_w ? dw.mutable_data_ptr<C>() : nullptr;
+    at::parallel_for(0, rows, 16, [&](int64_t a, int64_t b) {
+      C *sum = want_w ? sums + at::get_thread_num() * n : nullptr;
+      for (int64_t i = a; i < b; i++) rms_back_row(grad + i * n, from + i * n, weight, r[i], n, to + i * n, sum);
+    });
+  });
+  return {dx, want_w ? dw.sum(0).to(w.scalar_type()) : Tensor()};
+}
+
+namespace {
+
 struct RMSNorm : torch::autograd::Function<RMSNorm> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor w, double eps) {
     x = x.contiguous(), w = w.contiguous();
-    int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
-    Tensor y = at::empty_like(x), r = at::empty({rows}, x.options().dtype(sum_type(x)));
-    dispatch("rms_norm", x, [&](auto *type) {
-      using S = std::remove_pointer_t<decltype(type)>;
-      using C = typename compute<S>::type;
-      auto *from = x.const_data_ptr<S>(), *weight = w.const_data_ptr<S>();
-      auto *to = y.mutable_data_ptr<S>();
-      auto *inverse = r.mutable_data_ptr<C>();
-      at::parallel_for(0, rows, 16, [&](int64_t a, int64_t b) {
-        for (int64_t i = a; i < b; i++) inverse[i] = rms_row(from + i * n, weight, (C)eps, n, to + i * n);
-      });
-    });
-    ctx->save_for_backward({x, w, r});
-    return y;
+    Normed out = rms_forward(x, w, eps);
+    ctx->save_for_backward({x, w, out.inverse});
+    return out.y;
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    Tensor x = saved[0], w = saved[1], r = saved[2], g = grads[0].contiguous();
-    int64_t n = x.size(-1), rows = r.numel();
-    bool want_w = ctx->needs_input_grad(1);
-    Tensor dx = at::empty_like(x), dw = at::zeros({at::get_num_threads(), n}, r.options());
-    dispatch("rms_norm", x, [&](auto *type) {
-      using S = std::remove_pointer_t<decltype(type)>;
-      using C = typename compute<S>::type;
-      auto *from = x.const_data_ptr<S>(), *weight = w.const_data_ptr<S>(), *grad = g.const_data_ptr<S>();
-      auto *to = dx.mutable_data_ptr<S>();
-      auto *inverse = r.const_data_ptr<C>();
-      auto *sums = dw.mutable_data_ptr<C>();
-      at::parallel_for(0, rows, 16, [&](int64_t a, int64_t b) {
-        C *sum = want_w ? sums + at::get_thread_num() * n : nullptr;
-        for (int64_t i = a; i < b; i++) rms_back_row(grad + i * n, from + i * n, weight, inverse[i], n, to + i * n, sum);
-      });
-    });
-    return {dx, want_w ? dw.sum(0).to(w.scalar_type()) : Tensor(), Tensor()};
+    auto g = rms_backward(grads[0].contiguous(), saved[0], saved[1], saved[2], ctx->needs_input_grad(1));
+    return {g.x, g.w, Tensor()};
   }
 };
 
@@ -203,32 +216,44 @@ void swiglu_back(const double *d, const double *g, const double *u, int64_t n, d
   swiglu_back_body(d, g, u, n, dg, du);
 }
 
+} // namespace
+
+Tensor revela::swiglu_forward(const Tensor &gate, const Tensor &up) {
+  Tensor y = at::empty_like(gate);
+  dispatch("swiglu", gate, [&](auto *type) {
+    using S = std::remove_pointer_t<decltype(type)>;
+    auto *g = gate.const_data_ptr<S>(), *u = up.const_data_ptr<S>();
+    auto *to = y.mutable_data_ptr<S>();
+    at::parallel_for(0, gate.numel(), 4096, [&](int64_t a, int64_t b) { swiglu(g + a, u + a, b - a, to + a); });
+  });
+  return y;
+}
+
+GateGradients revela::swiglu_backward(const Tensor &d, const Tensor &gate, const Tensor &up) {
+  GateGradients out{at::empty_like(gate), at::empty_like(up)};
+  dispatch("swiglu", gate, [&](auto *type) {
+    using S = std::remove_pointer_t<decltype(type)>;
+    auto *g = gate.const_data_ptr<S>(), *u = up.const_data_ptr<S>(), *grad = d.const_data_ptr<S>();
+    auto *to_g = out.gate.mutable_data_ptr<S>(), *to_u = out.up.mutable_data_ptr<S>();
+    at::parallel_for(0, gate.numel(), 4096, [&](int64_t a, int64_t b) {
+      swiglu_back(grad + a, g + a, u + a, b - a, to_g + a, to_u + a);
+    });
+  });
+  return out;
+}
+
+namespace {
+
 struct SwiGLU : torch::autograd::Function<SwiGLU> {
   static Tensor forward(AutogradContext *ctx, Tensor gate, Tensor up) {
     gate = gate.contiguous(), up = up.contiguous();
-    Tensor y = at::empty_like(gate);
-    dispatch("swiglu", gate, [&](auto *type) {
-      using S = std::remove_pointer_t<decltype(type)>;
-      auto *g = gate.const_data_ptr<S>(), *u = up.const_data_ptr<S>();
-      auto *to = y.mutable_data_ptr<S>();
-      at::parallel_for(0, gate.numel(), 4096, [&](int64_t a, int64_t b) { swiglu(g + a, u + a, b - a, to + a); });
-    });
     ctx->save_for_backward({gate, up});
-    return y;
+    return swiglu_forward(gate, up);
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    Tensor gate = saved[0], up = saved[1], d = grads[0].contiguous();
-    Tensor dg = at::empty_like(gate), du = at::empty_like(up);
-    dispatch("swiglu", gate, [&](auto *type) {
-      using S = std::remove_pointer_t<decltype(type)>;
-      auto *g = gate.const_data_ptr<S>(), *u = up.const_data_ptr<S>(), *grad = d.const_data_ptr<S>();
-      auto *to_g = dg.mutable_data_ptr<S>(), *to_u = du.mutable_data_ptr<S>();
-      at::parallel_for(0, gate.numel(), 4096, [&](int64_t a, int64_t b) {
-        swiglu_back(grad + a, g + a, u + a, b - a, to_g + a, to_u + a);
-      });
-    });
-    return {dg, du};
+    auto g = swiglu_backward(grads[0].contiguous(), saved[0], saved[1]);
+    return {g.gate, g.up};
   }
 };
 

@@ -1,0 +1,54 @@
+package torch
+
+// #include "shim.h"
+import "C"
+
+import "unsafe"
+
+// Projection is x Wᵀ + bias + scale · (x Aᵀ) Bᵀ: a linear layer [out, in] with, where A [rank, in] and B [out, rank] are
+// there, LoRA beside it. Bias [out] may be none.
+type Projection struct {
+	Weight, Bias, A, B Tensor
+	Scale              float64
+}
+
+// projections lists projections as the shim reads them: four handles and a scale each.
+func projections(list ...Projection) (parts *unsafe.Pointer, scales *C.double) {
+	var tensors []Tensor
+	var factors []C.double
+	for _, p := range list {
+		tensors = append(tensors, p.Weight, p.Bias, p.A, p.B)
+		factors = append(factors, C.double(p.Scale))
+	}
+	return pointers(tensors), &factors[0]
+}
+
+// NormProject maps RMSNorm(x) [tokens, width] by the three projections in one operation: first, of the rows from `from` on
+// alone, second and third (a decoder layer's queries, keys and values). Backward computes the norm again.
+func (s *Scope) NormProject(x, norm Tensor, eps float64, from int64, first, second, third Projection) (a, b, c Tensor) {
+	in := []Tensor{x, norm, first.Weight, second.Weight, third.Weight}
+	var out [3]Tensor
+	s.shimOf("norm_project_linear", in, []*Tensor{&out[0], &out[1], &out[2]}, func() *C.char {
+		parts, scales := projections(first, second, third)
+		return C.revela_norm_project(x.c(), norm.c(), parts, scales, C.double(eps), C.int64_t(from), out[0].out())
+	})
+	return out[0], out[1], out[2]
+}
+
+// GatedMLP is x + down(silu(gate(n)) · up(n)) with n = RMSNorm(x), for x [tokens, width], in one operation (the feed-forward
+// half of a layer, transformers' LlamaMLP with norm and residual). Backward computes n and the product again.
+func (s *Scope) GatedMLP(x, norm Tensor, eps float64, gate, up, down Projection) Tensor {
+	in := []Tensor{x, norm, gate.Weight, up.Weight, down.Weight}
+	return s.shim("gated_mlp_linear", in, func(out *unsafe.Pointer) *C.char {
+		parts, scales := projections(gate, up, down)
+		return C.revela_gated_mlp(x.c(), norm.c(), parts, scales, C.double(eps), out)
+	})
+}
+
+// Project is the projection of x [tokens, in], added to onto [tokens, out] unless that is none.
+func (s *Scope) Project(onto, x Tensor, p Projection) Tensor {
+	return s.shim("linear", []Tensor{x, p.Weight}, func(out *unsafe.Pointer) *C.char {
+		parts, _ := projections(p)
+		return C.revela_project(onto.c(), x.c(), parts, C.double(p.Scale), out)
+	})
+}

@@ -1,0 +1,18 @@
+// The chains of shim_fused.cpp without autograd, for operations that are made of them. Tensors are on the CPU and contiguous.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+namespace revela {
+
+struct Normed { at::Tensor y, inverse; }; // inverse [rows] is 1/rms(x)
+Normed rms_forward(const at::Tensor &x, const at::Tensor &w, double eps);
+
+struct NormGradients { at::Tensor x, w; };
+NormGradients rms_backward(const at::Tensor &g, const at::Tensor &x, const at::Tensor &w, const at::Tensor &inverse, bool want_w);
+
+at::Tensor swiglu_forward(const at::Tensor &gate, const at::Tensor &up);
+
+struct GateGradients { at::Tensor gate, up; };
+GateGradients swiglu_backward(const at::Tensor &d, const at::Tensor &gate, const at::Tensor &up);
+
+} // namespace revela

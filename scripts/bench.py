@@ -57,7 +57,7 @@ class Bench:
         self.data = Path(os.environ.get("REVELA_DATA") or ROOT.parent / "shared" / "data")
         self.peer_python = os.environ.get("PEER_PYTHON") or "python3"
         self.peer_step = Path(os.environ.get("REVELA_PEERS") or ROOT.parent / "shared" / "peers") / "revela_torch.py"
-        self.commands, self.ratios, self.lines = [], {}, []
+        self.ratios, self.lines = {}, []
 
     def run(self):
         unknown = set(self.sections) - set(bench_sections.SECTIONS)
@@ -92,7 +92,6 @@ class Bench:
     def json_of(self, command):
         line = shlex.join(command).replace(str(ROOT) + "/", "").replace(str(self.folder), "$TMP")
         print("$ " + line, file=sys.stderr, flush=True)
-        self.commands.append(line)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode == 0:
             return json.loads(done.stdout.strip().splitlines()[-1])

@@ -26,7 +26,7 @@ def step(bench):
         if ours:
             observed.append((name, ours["breakdown"]))
     if not bench.guard:
-        observed += dense(bench, rows)
+        observed += dense(bench, rows) + real(bench, rows)
     bench.table(STEP_HEAD, rows)
     breakdown(bench, observed)
     if not bench.guard:
@@ -90,6 +90,21 @@ def dense(bench, rows):
     return [("smol, group 16, τ 0.1", full["breakdown"])]
 
 
+def real(bench, rows):
+    """Real models on real texts, so that tokenising is measured too."""
+    lines = first_lines(bench, "cosqa/corpus.jsonl", 24)
+    if lines is None:
+        return []
+    texts = [json.loads(line)["text"] for line in lines]
+    path = bench.folder / "groups.jsonl"
+    path.write_text("".join(json.dumps(texts[i : i + 8]) + "\n" for i in range(0, len(texts), 8)), encoding="utf-8")
+    name = "MiniLM and SmolLM2-135M on code, group 8, bf16, LoRA 16"
+    ours = run_step(bench, "--groups", path, "--retriever", MINILM, "--lm", SMOLLM, "--group-size", 8, "--dtype", "bf16",
+                    "--lora-r", 16, steps=3, breakdown=True)
+    rows += step_rows(name, ours, None)
+    return [(name, ours["breakdown"])] if ours else []
+
+
 def breakdown(bench, observed):
     """Where the time goes, a column a step."""
     if not observed:
@@ -99,8 +114,8 @@ def breakdown(bench, observed):
             ["GFLOP/s of a large product", *(b["gemm_rate"] / 1e9 for _, b in observed)],
             ["share of it", *(percent(b["peak_share"]) for _, b in observed)],
             *([part, *(percent(b[part]) for _, b in observed)] for part in PARTS)]
-    bench.say("Where the time goes: shares of an observed step; host is tokenising and batching and overlaps with the step "
-              "(random tokens here, so batching alone).")
+    bench.say("Where the time goes: shares of an observed step; host is tokenising and batching, overlaps with the step, "
+              "and is batching alone where tokens are random.")
     bench.table(("", *(name for name, _ in observed)), rows)
     for name, b in observed:
         largest = ", ".join(f"{o['name']} ({o['part']}) {percent(o['share'])}" for o in b["largest"][:6])

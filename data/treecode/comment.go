@@ -29,7 +29,7 @@ func (v *visitor) commentAbove(n *sitter.Node) (from int, comment string) {
 	from = int(n.StartByte())
 	row := n.StartPoint().Row
 	var lines []string
-	for before := n.PrevSibling(); before != nil; before = before.PrevSibling() {
+	for before := previous(n); before != nil; before = before.PrevSibling() {
 		kind := before.Type()
 		if kind == "attribute_item" || kind == "decorator" { // between comment and function
 			row = before.StartPoint().Row
@@ -51,6 +51,17 @@ func (v *visitor) commentAbove(n *sitter.Node) (from int, comment string) {
 		}
 	}
 	return from, strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+// previous is what stands before a node; before the first one of a Ruby class, what stands before the body.
+func previous(n *sitter.Node) *sitter.Node {
+	if before := n.PrevSibling(); before != nil {
+		return before
+	}
+	if parent := n.Parent(); parent != nil && parent.Type() == "body_statement" {
+		return parent.PrevSibling()
+	}
+	return nil
 }
 
 // clean takes the marks of a comment away.

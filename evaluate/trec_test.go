@@ -2,8 +2,11 @@ package evaluate
 
 import (
 	"bytes"
+	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +59,15 @@ func TestDataTrecEval(t *testing.T) {
 
 func printedScores(t *testing.T, qrelsPath, runPath string, names []string, perQuery bool, options ScoreOptions) string {
 	t.Helper()
+	var out bytes.Buffer
+	if err := scoreFile(t, qrelsPath, runPath, names, options).Print(&out, perQuery); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func scoreFile(t *testing.T, qrelsPath, runPath string, names []string, options ScoreOptions) *Scores {
+	t.Helper()
 	qrels, err := ReadQrels(qrelsPath)
 	if err != nil {
 		t.Fatal(err)
@@ -72,11 +84,7 @@ func printedScores(t *testing.T, qrelsPath, runPath string, names []string, perQ
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := scores.Print(&out, perQuery); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
+	return scores
 }
 
 // printedLines maps "measure query" to the printed value.
@@ -87,4 +95,37 @@ func printedLines(text string) map[string]string {
 		lines[fields[0]+" "+fields[1]] = fields[2]
 	}
 	return lines
+}
+
+// TestDataPytrecEval compares the values of every query of trec_eval's own files with pytrec_eval's, to 1e-9.
+func TestDataPytrecEval(t *testing.T) {
+	dir := testdata.Data(t, "trec_eval", "test")
+	content, err := os.ReadFile(filepath.Join("testdata", "trec_eval.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Qrels, Run     string
+		RelevanceLevel int                           `json:"relevance_level"`
+		Values         map[string]map[string]float64 // query → measure → value
+	}
+	if err := json.Unmarshal(content, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		compared := 0
+		for query, values := range c.Values {
+			scores := scoreFile(t, filepath.Join(dir, c.Qrels), filepath.Join(dir, c.Run), sortedKeys(values), ScoreOptions{RelevanceLevel: c.RelevanceLevel})
+			row := slices.Index(scores.Queries, query)
+			for column, m := range scores.Measures {
+				if got, want := scores.PerQuery[row][column], values[m.label]; math.Abs(got-want) > 1e-9 {
+					t.Errorf("%s, %s, query %s, %s: got %v, pytrec_eval has %v", c.Qrels, c.Run, query, m.Name, got, want)
+				}
+				compared++
+			}
+		}
+		if compared < 100 {
+			t.Errorf("%s, %s: compared only %d values", c.Qrels, c.Run, compared)
+		}
+	}
 }

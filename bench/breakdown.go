@@ -160,7 +160,7 @@ var parts = []struct {
 	{"optimizer", []string{"adamw", "gradientnorm", "foreachnorm", "foreachmul", "scale"}},
 }
 
-// products are the names of matrix products; a low-rank layer is mostly that.
+// products are the names of matrix products: those of linear layers are all libtorch's own.
 var products = []string{"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::_addmm_activation", "aten::mkldnn_linear"}
 
 func partOf(path []string) string {
@@ -173,7 +173,7 @@ func partOf(path []string) string {
 		}
 	}
 	switch name := path[len(path)-1]; {
-	case slices.Contains(products, name), strings.Contains(strings.ToLower(name), "lora"), name == "linear":
+	case slices.Contains(products, name):
 		return "gemm"
 	case name == "backward":
 		return "between"

@@ -66,12 +66,12 @@ func TestBreakdown(t *testing.T) {
 
 func TestPartOf(t *testing.T) {
 	for want, paths := range map[string][][]string{
-		"gemm":      {{"linear", "aten::linear", "aten::mm"}, {"lora_linear"}, {"backward", "MmBackward0", "aten::mm"}},
+		"gemm":      {{"linear", "aten::linear", "aten::mm"}, {"lora_linear", "aten::addmm_"}, {"backward", "MmBackward0", "aten::mm"}},
 		"attention": {{"attention"}, {"attention", "aten::bmm"}, {"backward", "torch::autograd::CppNode<(anonymous namespace)::PackedAttention>", "aten::mm"}},
 		"loss":      {{"linear_cross_entropy", "aten::mm"}, {"backward", "torch::autograd::CppNode<(anonymous namespace)::LinearCrossEntropy>"}},
 		"optimizer": {{"adamw"}, {"gradient norm", "aten::_foreach_norm"}},
 		"between":   {{"backward"}},
-		"other":     {{"rms_norm"}, {"add", "aten::add"}, {"backward", "AddBackward0"}},
+		"other":     {{"rms_norm"}, {"gated_mlp_linear"}, {"add", "aten::add"}, {"backward", "AddBackward0"}},
 	} {
 		for _, path := range paths {
 			if got := partOf(path); got != want {

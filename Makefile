@@ -67,8 +67,9 @@ bench-guard: build ## measure the step and fail where a ratio is worse than benc
 	@python3 scripts/bench.py --guard
 
 race: setup ## the tests under the race detector, a package at a time (without those on real collections)
-	$(with_libtorch) for package in $$(go list ./...); do \
-	  go test -race -short -skip '^TestData' -timeout 30m $$package || exit 1; done
+	$(with_libtorch) failed=; for package in $$(go list ./...); do \
+	  go test -race -short -skip '^TestData' -timeout 30m $$package || failed="$$failed $$package"; done; \
+	[ -z "$$failed" ] || { echo "failed under the race detector:$$failed"; exit 1; }
 
 SEED ?= 1
 quickstart: build ## train a real retriever on Go's standard library and measure it (SEED=n; about 10 minutes)

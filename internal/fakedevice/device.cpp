@@ -73,8 +73,11 @@ struct Hooks : at::PrivateUse1HooksInterface {
   const at::Generator &getDefaultGenerator(c10::DeviceIndex) const override { return at::detail::getDefaultCPUGenerator(); }
 };
 
-[[maybe_unused]] const bool hooked =
-    (c10::register_privateuse1_backend("fake"), at::RegisterPrivateUse1HooksInterface(new Hooks), true);
+// From then on this is libtorch's accelerator, before any of CUDA.
+void plug_in() {
+  c10::register_privateuse1_backend("fake");
+  at::RegisterPrivateUse1HooksInterface(new Hooks);
+}
 
 // Guard is of one device and one stream, on which everything is done at once.
 struct Guard : c10::impl::DeviceGuardImplInterface {
@@ -254,4 +257,5 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
 
 } // namespace fakedevice
 
+extern "C" void revela_fake_plug_in(void) { fakedevice::plug_in(); }
 extern "C" int64_t revela_fake_reads(void) { return fakedevice::reads; }

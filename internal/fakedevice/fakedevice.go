@@ -9,10 +9,18 @@ package fakedevice
 // #include <stdint.h>
 // int64_t revela_fake_flash_calls(void);
 // int64_t revela_fake_reads(void);
+// void revela_fake_plug_in(void);
 import "C"
 
-// Name is what libtorch calls the device.
-const Name = "fake:0"
+import "sync"
+
+var plugIn sync.Once
+
+// Name plugs the device in, which before is not there to libtorch, and returns what libtorch calls it.
+func Name() string {
+	plugIn.Do(func() { C.revela_fake_plug_in() })
+	return "fake:0"
+}
 
 // FlashCalls counts the calls of flash attention's forward.
 func FlashCalls() int64 { return int64(C.revela_fake_flash_calls()) }

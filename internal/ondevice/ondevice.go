@@ -2,7 +2,6 @@
 package ondevice
 
 import (
-	"cmp"
 	"os"
 	"testing"
 
@@ -34,7 +33,10 @@ func Run(t *testing.T, tests map[string]func(*testing.T)) {
 	if gpuErr != nil {
 		t.Fatalf("REVELA_TEST_DEVICE: %v", gpuErr)
 	}
-	device := cmp.Or(gpu, fakedevice.Name)
+	device := gpu
+	if device == "" {
+		device = fakedevice.Name()
+	}
 	use(t, device)
 	defer use(t, "cpu")
 	before := used(t)

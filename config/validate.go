@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -102,9 +101,4 @@ func (v *validator) checkEvaluate() {
 	if v.isSet("evaluate.metrics") && len(v.Evaluate.Metrics) == 0 {
 		v.problem("found an empty list, expected a metric such as ndcg@10", "evaluate.metrics")
 	}
-}
-
-// item reports an item of a list, by its index.
-func (v *validator) item(key string, i int, what string) {
-	v.problem(what, fmt.Sprintf("%s[%d]", key, i), key)
 }

@@ -39,7 +39,7 @@ func TestFixtureErrors(t *testing.T) {
 	requireError(t, tiny{retriever: ", adapter: /none"}, `test.yaml:3: retriever.adapter: resolve checkpoint "/none": `+
 		"no such folder, and it is no HuggingFace id (org/name) or pypi:PACKAGE==VERSION")
 	requireError(t, tiny{more: "evaluate: {collections: [none]}", train: ", evaluate_every: 1"},
-		"test.yaml:8: evaluate.collections[0]: open collection: none has no corpus.jsonl (nor .gz, .zst)")
+		`test.yaml:8: evaluate.collections[0]: "none" is neither a folder nor a benchmark or one of its tasks (revela tasks lists them)`)
 }
 
 // What continues an adapter must be of its kind.

@@ -62,3 +62,13 @@ func index(b *testing.B, texts []string) *bm25.Index {
 	}
 	return x
 }
+
+// BenchmarkNearest finds the 15 nearest of each of scifact's abstracts, one thread; `testdata/neighbours.py CORPUS 500 15 time`
+// is bm25s's counterpart.
+func BenchmarkNearest(b *testing.B) {
+	finder := finderOf(b, testdata.Data(b, "scifact", "corpus.jsonl"))
+	searcher := finder.NewSearcher()
+	for i := 0; b.Loop(); i++ {
+		searcher.Nearest(int32(i%finder.Len()), 15, nil)
+	}
+}

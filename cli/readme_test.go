@@ -276,33 +276,3 @@ func TestFixtureReadmeTour(t *testing.T) {
 		}
 	}
 }
-
-// What the README says is refused by name is.
-func TestFixtureReadmeLimits(t *testing.T) {
-	_, section, found := strings.Cut(readPage(t, "../README.md"), "## Limits of this version\n")
-	if !found {
-		t.Fatal("README.md has no limits")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	lines := tour(t)
-	run(t, shellWords(strings.TrimPrefix(lines[0], "bin/revela "))...)
-	refused := 0
-	for _, row := range regexp.MustCompile(`(?m)^\| (.*?) \|`).FindAllStringSubmatch(section, -1) {
-		for _, m := range regexp.MustCompile("`([a-z._]+): ([^`]+)`").FindAllStringSubmatch(row[1], -1) {
-			set := m[1] + "=" + m[2]
-			for _, command := range []string{"check", "train"} {
-				_, stderr, status := run(t, command, "--config", "mine.yaml", "--set", set)
-				if command == "check" && m[1] == "device" {
-					continue // it validates for other machines too
-				}
-				if status == 0 || !strings.HasPrefix(stderr, "revela: --set "+set+": ") || !strings.Contains(stderr, "not available yet") {
-					t.Errorf("%s --set %s: status %d, %q", command, set, status, stderr)
-				}
-			}
-			refused++
-		}
-	}
-	if refused < 4 {
-		t.Errorf("only %d limits found", refused)
-	}
-}

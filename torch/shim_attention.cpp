@@ -24,6 +24,12 @@ namespace {
 
 at::ScalarType sum_type(const Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
+// scratch is a thread's room for blocks; it stays for the next operation. Slots keep kinds of blocks apart.
+template <class X, int slot> std::vector<X> &scratch() {
+  thread_local std::vector<X> room;
+  return room;
+}
+
 // in_lists runs work(list, number) for every list of tasks, a list a thread.
 template <class F> void in_lists(const std::vector<std::vector<int64_t>> &lists, F work) {
   at::parallel_for(0, (int64_t)lists.size(), 1, [&](int64_t begin, int64_t end) {
@@ -34,24 +40,23 @@ template <class F> void in_lists(const std::vector<std::vector<int64_t>> &lists,
 
 template <class S, class E> Kernel<S, E> kernel(const Layout &l, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w) {
   using C = typename compute<S>::type;
-  return {l, q.const_data_ptr<S>(), k.const_data_ptr<S>(), v.const_data_ptr<S>(), w.const_data_ptr<C>(), {}, {}, {}};
+  return {l, q.const_data_ptr<S>(), k.const_data_ptr<S>(), v.const_data_ptr<S>(), w.const_data_ptr<C>(), nullptr, nullptr, nullptr};
 }
 
 template <class S, class E>
 void forward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, Tensor &out, Tensor &lse) {
   using C = typename compute<S>::type;
   Kernel<S, E> f = kernel<S, E>(l, q, k, v, w);
-  f.keys_t.resize(l.kv_heads * l.tiled_keys * l.dim), f.values.resize(l.kv_heads * l.tiled_keys * l.dim);
-  if (l.any_value_norm()) f.value_norms.resize(l.kv_heads * l.tiled_keys);
+  int64_t keys = l.kv_heads * l.tiled_keys;
+  f.keys_t = room(scratch<E, 2>(), keys * l.dim), f.values = room(scratch<E, 3>(), keys * l.dim);
+  if (l.any_value_norm()) f.value_norms = room(scratch<C, 4>(), keys);
   at::parallel_for(0, (int64_t)l.by_key.size() * l.kv_heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; t++) f.pack_keys(t / l.kv_heads, t % l.kv_heads);
   });
   S *to = out.mutable_data_ptr<S>();
   C *table = lse.mutable_data_ptr<C>();
   in_lists(balance(l.work(l.by_query), l.heads, at::get_num_threads()), [&](const std::vector<int64_t> &tasks, int64_t) {
-    std::vector<C> sums;
-    std::vector<E> elements;
-    for (int64_t t : tasks) f.forward(l.by_query[t / l.heads], t % l.heads, to, table, sums, elements);
+    for (int64_t t : tasks) f.forward(l.by_query[t / l.heads], t % l.heads, to, table, scratch<C, 0>(), scratch<E, 1>());
   });
 }
 
@@ -72,7 +77,7 @@ Gradients backward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const 
   in_lists(balance(l.work(l.by_key), l.kv_heads, threads), [&](const std::vector<int64_t> &tasks, int64_t list) {
     BackwardTask<S, E> task{f, dout.const_data_ptr<S>(), lse.const_data_ptr<C>(),
                             dq_at + (shared ? list * l.tq * l.heads * l.dim : 0), want_w ? dw_at + list * pairs : nullptr,
-                            want_kv, {}, {}};
+                            want_kv, scratch<C, 0>(), scratch<E, 1>()};
     for (int64_t t : tasks) task.run(t / l.kv_heads, t % l.kv_heads, dk_at, dv_at);
   });
   Tensor dq_sum = (shared ? dq.sum(0) : dq.squeeze(0)).to(q.scalar_type());

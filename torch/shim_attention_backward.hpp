@@ -13,8 +13,8 @@ template <class S, class E> struct BackwardTask {
   C *dq;       // [Tq, H, D], the sum of one list of tasks
   C *dweights; // [pairs], likewise; null when not wanted
   bool want_kv;
-  std::vector<C> sums;
-  std::vector<E> elements;
+  std::vector<C> &sums; // room for blocks, as is elements
+  std::vector<E> &elements;
   C *s = nullptr, *x = nullptr, *norm = nullptr, *dk = nullptr, *dv = nullptr, *dn = nullptr, *row = nullptr;
   E *sb = nullptr, *xb = nullptr, *qb = nullptr, *gb = nullptr, *tb = nullptr, *kt = nullptr, *vt = nullptr, *kr = nullptr;
 
@@ -41,12 +41,10 @@ template <class S, class E> struct BackwardTask {
 private:
   void allocate() {
     int64_t d = f.l.dim, n = f.l.longest_key(), rows = Forward::rows_at_once;
-    sums.resize(2 * (rows + 1) * n + n * (2 * d + 2) + d);
-    C *next = sums.data();
+    C *next = room(sums, 2 * (rows + 1) * n + n * (2 * d + 2) + d);
     auto take = [&](int64_t count) { C *at = next; next += count; return at; };
     s = take((rows + 1) * n), x = take((rows + 1) * n), dk = take(2 * n * d), norm = take(n), dn = take(n), row = take(d);
-    elements.resize(2 * (rows + 1) * n + 3 * (rows + 1) * d + 3 * n * d);
-    E *free = elements.data();
+    E *free = room(elements, 2 * (rows + 1) * n + 3 * (rows + 1) * d + 3 * n * d);
     auto take_e = [&](int64_t count) { E *at = free; free += count; return at; };
     sb = take_e((rows + 1) * n), xb = take_e((rows + 1) * n);
     qb = take_e((rows + 1) * d), gb = take_e((rows + 1) * d), tb = take_e((rows + 1) * d);

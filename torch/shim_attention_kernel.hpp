@@ -118,8 +118,8 @@ template <class S, class E> struct Kernel {
   const S *q, *k, *v;
   const C *weights; // [pairs]
   // Keys packed once: Kᵀ B[D, nk] and V B[nk, D] for each key head, sequence after sequence; ‖V‖ [Hkv, keys].
-  std::vector<E> keys_t, values;
-  std::vector<C> value_norms;
+  E *keys_t, *values;
+  C *value_norms; // null where no term needs them
 
   int64_t kv_at(int64_t slot, int64_t hk) const { return hk * l.tiled_keys + l.key_at[slot]; }
 
@@ -127,12 +127,12 @@ template <class S, class E> struct Kernel {
   void pack_keys(int64_t slot, int64_t hk) {
     const Pair &x = l.pairs[l.by_key[slot][0]];
     int64_t at = (x.k0 * l.kv_heads + hk) * l.dim, stride = l.kv_heads * l.dim, n = tiled(x.nk), to = kv_at(slot, hk);
-    pack_columns(k + at, stride, x.nk, n, l.dim, keys_t.data() + to * l.dim);
-    pack_rows(v + at, stride, x.nk, n, l.dim, values.data() + to * l.dim);
-    if (value_norms.empty()) return;
+    pack_columns(k + at, stride, x.nk, n, l.dim, keys_t + to * l.dim);
+    pack_rows(v + at, stride, x.nk, n, l.dim, values + to * l.dim);
+    if (!value_norms) return;
     std::vector<C> row(l.dim);
-    norms(v + at, stride, x.nk, l.dim, row.data(), value_norms.data() + to);
-    std::fill(value_norms.data() + to + x.nk, value_norms.data() + to + n, C(0));
+    norms(v + at, stride, x.nk, l.dim, row.data(), value_norms + to);
+    std::fill(value_norms + to + x.nk, value_norms + to + n, C(0));
   }
 
   // scores fills s [rows, nk] for query rows of A; in bf16 rounded where transformers' eager attention does.
@@ -148,9 +148,8 @@ template <class S, class E> struct Kernel {
   // forward computes head h of the query sequence that the pairs of list share.
   void forward(const std::vector<int64_t> &list, int64_t h, S *out, C *lse, std::vector<C> &sums, std::vector<E> &elements) const {
     int64_t d = l.dim, longest = l.longest_key(), n = rows_at_once;
-    sums.resize(n * (longest + 2 * d)), elements.resize(n * (longest + d));
-    C *s = sums.data(), *ob = s + n * longest, *acc = ob + n * d;
-    E *pb = elements.data(), *qb = pb + n * longest;
+    C *s = room(sums, n * (longest + 2 * d)), *ob = s + n * longest, *acc = ob + n * d;
+    E *pb = room(elements, n * (longest + d)), *qb = pb + n * longest;
     const Pair &first = l.pairs[list[0]];
     for (int64_t r0 = 0; r0 < first.nq; r0 += n) {
       int64_t rows = std::min(n, first.nq - r0), at = ((first.q0 + r0) * l.heads + h) * d;
@@ -166,14 +165,14 @@ private:
     const Pair &x = l.pairs[p];
     const Term &t = l.term(x);
     int64_t d = l.dim, nk = reach(x, r0, rows), at = kv_at(l.key_slot[p], h / l.group());
-    scores(qa, keys_t.data() + at * d, tiled(x.nk), rows, nk, s);
+    scores(qa, keys_t + at * d, tiled(x.nk), rows, nk, s);
     for (int64_t r = 0; r < rows; r++)
       lse[(l.lse_at[p] + r0 + r) * l.heads + h] = softmax_row(s + r * nk, t.first(r0 + r), t.end(r0 + r, x.nk), nk);
     if (narrow_storage) round_values(s, rows * nk);
     Left<E> a = as_left(s, rows, nk, pb);
-    multiply(rows, d, nk, a.at, a.stride, values.data() + at * d, d, ob, d, false);
+    multiply(rows, d, nk, a.at, a.stride, values + at * d, d, ob, d, false);
     for (int64_t r = 0; r < rows; r++) {
-      C by = t.value_norm ? dot(s + r * nk, value_norms.data() + at, nk) + (C)kValueNormEpsilon : C(1);
+      C by = t.value_norm ? dot(s + r * nk, value_norms + at, nk) + (C)kValueNormEpsilon : C(1);
       axpy(weights[p] / by, ob + r * d, acc + r * d, d);
     }
   }

@@ -36,6 +36,12 @@ inline bool multiplies_bf16() {
   return can;
 }
 
+// room gives a vector that lives for many operations at least n elements, whatever is in them.
+template <class X> X *room(std::vector<X> &v, int64_t n) {
+  if ((int64_t)v.size() < n) v.resize(n);
+  return v.data();
+}
+
 // tiled rounds a number of keys up, so that few shapes of products occur: brgemm compiles each once.
 constexpr int64_t kTile = 16;
 inline int64_t tiled(int64_t n) { return (n + kTile - 1) / kTile * kTile; }

@@ -61,7 +61,7 @@ func TestUsageErrors(t *testing.T) {
 		{"prepare --input x --unit word", `--unit word: found "word", expected sentences, tokens, sections or functions`},
 		{"prepare --input x --holdout 1", "--holdout 1: found 1, expected a number of at least 0 and below 1"},
 		{"evaluate --collection x", "evaluate: found no --model, expected one (see revela evaluate --help)"},
-		{"evaluate --model bm25 --output x", "evaluate: found no --collection, expected one (see revela evaluate --help)"},
+		{"evaluate --model bm25 --output x", "evaluate: found neither --suite nor --collection, expected one (see revela evaluate --help)"},
 		{"check", "check: found no --config, expected one (see revela check --help)"},
 	} {
 		requireFailure(t, 2, test.want, strings.Fields(test.args)...)

@@ -193,10 +193,10 @@ func TestFixtureBadLines(t *testing.T) {
 		{"invalid UTF-8", "search", "tiny/queries.jsonl", "{\"_id\": \"q2\", \"text\": \"a\xff\"}",
 			"DIR/tiny/queries.jsonl:2: invalid UTF-8: byte 25 is 0xff, expected UTF-8 text"},
 		{"broken JSON", "prepare", "docs.jsonl", `{"_id": `,
-			"prepare: write DIR/out/groups.jsonl: DIR/docs.jsonl:2: broken JSON: unexpected end of JSON input, " +
+			"prepare: DIR/docs.jsonl:2: broken JSON: unexpected end of JSON input, " +
 				`expected {"_id": …, "title": …, "text": …}`},
 		{"invalid UTF-8", "prepare", "docs.jsonl", "{\"_id\": \"b\", \"text\": \"a\xff\"}",
-			"prepare: write DIR/out/groups.jsonl: DIR/docs.jsonl:2: invalid UTF-8: byte 24 is 0xff, expected UTF-8 text"},
+			"prepare: DIR/docs.jsonl:2: invalid UTF-8: byte 24 is 0xff, expected UTF-8 text"},
 	} {
 		t.Run(test.name+" "+test.command, func(t *testing.T) {
 			b := newBadInput(t)
@@ -288,7 +288,7 @@ func TestFixtureReadOnlyOutput(t *testing.T) {
 		"evaluate": "evaluate: create output folder: mkdir DIR/out/scores: permission denied",
 		"search":   "create DIR/out/run.trec: open DIR/out/.run.trec.N.tmp: permission denied",
 		"export":   "create DIR/out/model: mkdir DIR/out/.model.N.tmp: permission denied",
-		"prepare":  "prepare: create DIR/out/groups.jsonl: open DIR/out/.groups.jsonl.N.tmp: permission denied",
+		"prepare":  "prepare: create work folder: mkdir DIR/out/.groups.jsonl.partial: permission denied",
 	} {
 		b.requireRefusal(command, want)
 	}

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"revela/internal/testdata"
@@ -36,7 +39,22 @@ func TestFixtureExportAveragedAdapter(t *testing.T) {
 	dir, file = tinyRun(t, ", adapter: "+adapter+", lora: {rank: 8, alpha: 16}, average_with_start: 0.25")
 	requireResult(t, &summary, "train", "--config", file)
 	checkpoint = filepath.Join(dir, "run", "checkpoints", "step-000002")
-	requireFailure(t, 1, "--format peft: "+checkpoint+"/config.yaml:34: retriever.average_with_start: found 0.25 with a run that began with the adapter "+
+	at := lineOf(t, filepath.Join(checkpoint, "config.yaml"), "average_with_start: 0.25")
+	requireFailure(t, 1, "--format peft: "+at+": retriever.average_with_start: found 0.25 with a run that began with the adapter "+
 		adapter+", expected 0: no adapter of one rank is the average of two",
 		"export", "--checkpoint", checkpoint, "--output", peft+"2", "--format", "peft")
+}
+
+// lineOf finds the line of a file that holds a text, as "file:line".
+func lineOf(t *testing.T, file, text string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(content), text)
+	if !found {
+		t.Fatalf("%s has no %q", file, text)
+	}
+	return fmt.Sprintf("%s:%d", file, 1+strings.Count(before, "\n"))
 }

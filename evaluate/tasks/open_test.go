@@ -130,7 +130,7 @@ func TestRules(t *testing.T) {
 	if !c.RemoveIdentical || c.QueryTexts()[0] != "Instruct: Represent this: Query: leaves" || len(c.Excluded) != 1 {
 		t.Errorf("got %v, %q, %v", c.RemoveIdentical, c.QueryTexts(), c.Excluded)
 	}
-	o.hub.Repos["datasets/other/data"] = layout.files
+	o.hub.Put("datasets/other/data", layout.files, "")
 	o.task.Paper = &Location{"other/data", fakehub.Commit}
 	opener.Protocol = ProtocolPaper
 	if c, err = opener.Open(context.Background(), &Registry{}, &o.task); err != nil || c.Excluded != nil || c.Task.Revision != fakehub.Commit {

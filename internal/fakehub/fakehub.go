@@ -28,6 +28,7 @@ type Hub struct {
 	Storage *httptest.Server
 
 	t        testing.TB
+	holding  sync.RWMutex // Repos and Commits, once the servers run
 	mu       sync.Mutex
 	requests []string // method, path and Range
 }
@@ -51,9 +52,22 @@ func (h *Hub) log(name string, serve http.HandlerFunc) http.Handler {
 		h.requests = append(h.requests, strings.TrimSpace(fmt.Sprint(name, " ", r.Method, " ", r.URL.EscapedPath(), " ", r.Header.Get("Range"))))
 		h.mu.Unlock()
 		if h.Fail == nil || !h.Fail(w, r) {
+			h.holding.RLock()
+			defer h.holding.RUnlock()
 			serve(w, r)
 		}
 	})
+}
+
+// Put gives a running hub a repository; commit "" stands for [Commit].
+func (h *Hub) Put(name string, files map[string]string, commit string) {
+	h.holding.Lock()
+	defer h.holding.Unlock()
+	h.Repos[name] = files
+	if h.Commits == nil {
+		h.Commits = map[string]string{}
+	}
+	h.Commits[name] = commit
 }
 
 func (h *Hub) commit(name string) string {

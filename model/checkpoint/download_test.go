@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -163,10 +164,9 @@ func TestTransfers(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			attempts := 0
+			var attempts atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				attempts++
-				c.serve(w, r, attempts)
+				c.serve(w, r, int(attempts.Add(1)))
 			}))
 			defer server.Close()
 			dir := t.TempDir()
@@ -175,8 +175,8 @@ func TestTransfers(t *testing.T) {
 				file(t, dir, "f.incomplete", []byte(c.have))
 			}
 			err := quick(new(Resolver)).file(context.Background(), download{address: server.URL + "/f?token=x", name: "f", partial: path + ".incomplete", path: path, size: c.size})
-			if attempts != c.attempt {
-				t.Errorf("%d requests, want %d", attempts, c.attempt)
+			if got := int(attempts.Load()); got != c.attempt {
+				t.Errorf("%d requests, want %d", got, c.attempt)
 			}
 			if c.want != "" {
 				host := strings.TrimPrefix(server.URL, "http://")

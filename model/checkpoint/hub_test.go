@@ -289,12 +289,12 @@ func TestHubHostileNames(t *testing.T) {
 	r, _ := h.resolver()
 	_, err := r.Resolve(context.Background(), "org/name", "")
 	wantError(t, err, h.Server.URL, `download org/name: DIR/api/models/org/name/revision/main lists file "../../../config.json", expected a path inside the repository`)
-	h.Repos["models/org/name"] = map[string]string{"config.json": "x"}
+	h.Put("models/org/name", map[string]string{"config.json": "x"}, "")
 	h.Fail = func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("ETag", `"../../x"`)
 		return strings.Contains(r.URL.Path, "/resolve/")
 	}
-	h.Repos["models/org/name"] = model()
+	h.Put("models/org/name", model(), "")
 	_, err = r.Resolve(context.Background(), "org/name", commit)
 	if err == nil || !strings.Contains(err.Error(), `has ETag "../../x", expected a hash`) {
 		t.Errorf("error %v", err)

@@ -23,6 +23,7 @@ type Chain struct {
 
 type stage struct {
 	in, out torch.Tensor
+	held    *torch.Scope // holds in, and out where there is no graph
 	kept    *torch.Scope // holds the stage's graph; nil when it is to be computed again
 	random  []byte
 	params  []*Param
@@ -50,6 +51,7 @@ func (c *Chain) Close() {
 }
 
 func (st *stage) free() {
+	st.held.Close()
 	if st.kept != nil {
 		st.kept.Close()
 		st.kept = nil
@@ -63,16 +65,18 @@ func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope,
 	}
 	st := stage{params: Learning(params), run: run, inGrad: c.upstream, shared: c.SharedLearns && in.Defined()}
 	if c.NoGrad || !(c.upstream || len(st.params) > 0 || st.shared) {
-		return c.plain(in, run)
+		return plain(c.own, in, run)
 	}
 	c.upstream = true
-	st.in = c.own.Detach(in0(c.own, in))
+	st.held = torch.NewScope()
+	st.in = st.held.Detach(in0(st.held, in))
 	if c.Recompute {
 		st.random = c.randomState()
-		st.out = c.plain(in, run)
+		st.out = plain(st.held, in, run)
 	} else {
 		st.start(c.own)
 	}
+	c.own.Fail(st.held.Err())
 	c.stages = append(c.stages, st)
 	return st.out
 }
@@ -85,10 +89,10 @@ func in0(s *torch.Scope, in torch.Tensor) torch.Tensor {
 	return s.Zeros(torch.Float32, 1)
 }
 
-// plain runs a stage without a graph; only the result stays.
-func (c *Chain) plain(in torch.Tensor, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) (out torch.Tensor) {
+// plain runs a stage without a graph; only the result stays, in s.
+func plain(s *torch.Scope, in torch.Tensor, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) (out torch.Tensor) {
 	torch.NoGrad(func() {
-		out = c.own.Sub(func(s *torch.Scope) []torch.Tensor { return []torch.Tensor{run(s, in)} })[0]
+		out = s.Sub(func(s *torch.Scope) []torch.Tensor { return []torch.Tensor{run(s, in)} })[0]
 	})
 	return out
 }
@@ -119,14 +123,20 @@ func (st *stage) start(s *torch.Scope) {
 // Backward goes through the stages from the last to the first, with grad as the gradient of the last result (none for a
 // scalar's 1), and returns the gradient of Shared, none where there is none.
 func (c *Chain) Backward(grad torch.Tensor) torch.Tensor {
+	holder := torch.NewScope() // of grad
 	for i := len(c.stages) - 1; i >= 0 && c.Err() == nil; i-- {
-		grad = c.backward(&c.stages[i], grad)
+		next := torch.NewScope()
+		grad = c.backward(&c.stages[i], grad, next)
 		c.stages[i].free()
+		holder.Close()
+		holder = next
 	}
+	holder.Close()
 	return c.sharedGrad
 }
 
-func (c *Chain) backward(st *stage, grad torch.Tensor) torch.Tensor {
+// backward adds the gradients of a stage and returns that of its input, which s holds.
+func (c *Chain) backward(st *stage, grad torch.Tensor, s *torch.Scope) torch.Tensor {
 	if st.kept == nil {
 		c.again(st)
 	}
@@ -150,7 +160,7 @@ func (c *Chain) backward(st *stage, grad torch.Tensor) torch.Tensor {
 	grads := st.kept.Grad([]torch.Tensor{st.out}, gouts, ins, false)
 	var inGrad torch.Tensor
 	if st.inGrad {
-		inGrad, grads = c.own.Own(st.kept.Keep(grads[0])), grads[1:]
+		inGrad, grads = s.Own(st.kept.Keep(grads[0])), grads[1:]
 	}
 	if st.shared {
 		c.addShared(st.kept, grads[0])

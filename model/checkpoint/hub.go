@@ -255,12 +255,17 @@ func linkBlob(blob, link string) error {
 	if err != nil {
 		return err
 	}
-	tmp := fmt.Sprintf("%s.%d.tmp", link, os.Getpid())
-	if err := errors.Join(removeIfExists(tmp), os.Symlink(target, tmp)); err != nil {
+	tmp, err := os.MkdirTemp(filepath.Dir(link), ".link.*.tmp") // others, in this process too, may make the same link
+	if err != nil {
 		return fmt.Errorf("link %s: %w", link, err)
 	}
-	if err := os.Rename(tmp, link); err != nil {
-		return errors.Join(fmt.Errorf("link %s: %w", link, err), os.Remove(tmp))
+	defer os.RemoveAll(tmp)
+	fresh := filepath.Join(tmp, "link")
+	if err = os.Symlink(target, fresh); err == nil {
+		err = os.Rename(fresh, link)
+	}
+	if err != nil {
+		return fmt.Errorf("link %s: %w", link, err)
 	}
 	return nil
 }

@@ -33,6 +33,11 @@ const maxLine = 64 << 20
 // calls visit for every one with its line number. One line is held in memory at a time. Errors, visit's as well, name file
 // and line.
 func EachDocument(path string, visit func(line int, d Document) error) error {
+	return eachLine(path, parseDocument, visit)
+}
+
+// eachLine parses every line of JSON Lines and visits what came of it, with its number. Errors name file and line.
+func eachLine[T any](path string, parse func(line []byte) (T, error), visit func(line int, value T) error) error {
 	r, err := jsonl.Open(path)
 	if err != nil {
 		return err
@@ -40,9 +45,9 @@ func EachDocument(path string, visit func(line int, d Document) error) error {
 	defer r.Close()
 	r.MaxLine = maxLine
 	for r.Next() {
-		d, err := parseDocument(r.Line().Text)
+		value, err := parse(r.Line().Text)
 		if err == nil {
-			err = visit(r.Line().Number, d)
+			err = visit(r.Line().Number, value)
 		}
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", path, r.Line().Number, err)

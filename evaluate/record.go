@@ -35,22 +35,7 @@ func eachRecord(path string, keys []string, visit func(r record) error) error {
 			return visit(record{int(row), values})
 		})
 	}
-	r, err := jsonl.Open(path)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	r.MaxLine = maxLine
-	for r.Next() {
-		values, err := parseRecord(r.Line().Text)
-		if err == nil {
-			err = visit(record{r.Line().Number, values})
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, r.Line().Number, err)
-		}
-	}
-	return r.Err()
+	return eachLine(path, parseRecord, func(line int, values map[string]any) error { return visit(record{line, values}) })
 }
 
 func parseRecord(line []byte) (map[string]any, error) {

@@ -30,6 +30,9 @@ func Load(ctx context.Context, name string, dtype torch.DType, times int) (r Loa
 			return r, err
 		}
 		n, err := model.Load(dir, model.Options{Compute: dtype})
+		if err == nil {
+			err = model.Prepack(n, false)
+		}
 		if err != nil {
 			return r, err
 		}

@@ -189,7 +189,10 @@ func randomModel(o StepOptions, seed uint64) (*model.LanguageModel, error) {
 	if err != nil || o.LoRARank == 0 {
 		return m, err
 	}
-	return m, model.AddLoRA(m.Decoder, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha}, seed)
+	if err := model.AddLoRA(m.Decoder, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha}, seed); err != nil {
+		return m, err
+	}
+	return m, model.Prepack(m, true)
 }
 
 // randomBatches draws queries, passages and chunks for every step, in the peer's order from the peer's generator.

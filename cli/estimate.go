@@ -133,6 +133,9 @@ func (n network) estimate(c *config.Config, learning, tokens int64) memory {
 	if learning > 0 && (width == 2 || learning < n.parameters()/2) {
 		m.Learning += learning * 4 // fp32 masters beside bf16 weights, or adapters beside the base
 	}
+	if width == 4 && learning < n.parameters()/2 {
+		m.Weights += (n.parameters() - n.embeddings - n.other) * width // packed for both directions
+	}
 	if c.Train.ActivationCheckpointing == config.On {
 		m.Activations = tokens * (layers*int64(n.HiddenSize) + n.saved) * width
 	}

@@ -66,6 +66,10 @@ func Open(ctx context.Context, o OpenOptions) (*Encoder, error) {
 			return nil, err
 		}
 	}
+	if err := model.Prepack(network, false); err != nil {
+		e.Close()
+		return nil, err
+	}
 	return e, nil
 }
 

@@ -24,19 +24,21 @@ type bertLayer struct {
 	inner, outer              *Linear
 	heads, headDim            int64
 	eps                       float64
-	tanh                      bool
-	relu                      bool
+	activation                torch.Activation
 }
 
 type bertNorm struct{ weight, bias *Param }
+
+// bertActivations are transformers' names of the feed-forward network's function.
+var bertActivations = map[string]torch.Activation{
+	"gelu": torch.GELU, "gelu_new": torch.GELUTanh, "gelu_pytorch_tanh": torch.GELUTanh, "relu": torch.ReLU,
+}
 
 func loadBERT(dir string, c *checkpoint.Config, o Options) (*BERT, error) {
 	if c.PositionEmbeddingType != "" && c.PositionEmbeddingType != "absolute" {
 		return nil, fmt.Errorf("%s: position_embedding_type %q found, \"absolute\" expected", c.File, c.PositionEmbeddingType)
 	}
-	switch c.HiddenAct {
-	case "gelu", "gelu_new", "gelu_pytorch_tanh", "relu":
-	default:
+	if _, ok := bertActivations[c.HiddenAct]; !ok {
 		return nil, fmt.Errorf("%s: hidden_act %q found; gelu, gelu_new, gelu_pytorch_tanh or relu expected", c.File, c.HiddenAct)
 	}
 	l, err := newLoader(dir, "embeddings.word_embeddings.weight", []string{"bert."}, o)
@@ -79,7 +81,7 @@ func loadBERTLayer(l *loader, c *checkpoint.Config, at string) *bertLayer {
 		outer:         linear("output.dense", width, inner),
 		outputNorm:    norm("output.LayerNorm"),
 		heads:         int64(c.NumAttentionHeads), headDim: int64(c.HeadDim), eps: c.LayerNormEps,
-		tanh: c.HiddenAct == "gelu_new" || c.HiddenAct == "gelu_pytorch_tanh", relu: c.HiddenAct == "relu",
+		activation: bertActivations[c.HiddenAct],
 	}
 }
 
@@ -123,16 +125,9 @@ func (l *bertLayer) forward(s *torch.Scope, i int, x torch.Tensor, call Call) to
 	rows := s.Size(x, 0)
 	heads := func(p *Linear) torch.Tensor { return s.Reshape(p.Forward(s, x, call.Train), rows, l.heads, l.headDim) }
 	attended := s.Reshape(call.Attend(s, i, heads(l.q), heads(l.k), heads(l.v), 0), rows, l.heads*l.headDim)
-	x = l.attentionNorm.forward(s, s.Add(l.o.Forward(s, attended, call.Train), x), l.eps)
-	hidden := l.activate(s, l.inner.Forward(s, x, call.Train))
-	return l.outputNorm.forward(s, s.Add(l.outer.Forward(s, hidden, call.Train), x), l.eps)
-}
-
-func (l *bertLayer) activate(s *torch.Scope, x torch.Tensor) torch.Tensor {
-	if l.relu {
-		return s.ReLU(x)
-	}
-	return s.GELU(x, l.tanh)
+	x = l.attentionNorm.forward(s, l.o.Onto(s, x, attended, call.Train), l.eps)
+	hidden := l.inner.Activated(s, x, l.activation, call.Train)
+	return l.outputNorm.forward(s, l.outer.Onto(s, x, hidden, call.Train), l.eps)
 }
 
 func (n *bertNorm) forward(s *torch.Scope, x torch.Tensor, eps float64) torch.Tensor {

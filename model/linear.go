@@ -25,12 +25,20 @@ func (l *Linear) Forward(s *torch.Scope, x torch.Tensor, train bool) torch.Tenso
 	return l.Onto(s, torch.Tensor{}, x, train)
 }
 
+// Activated is f(Forward(x)).
+func (l *Linear) Activated(s *torch.Scope, x torch.Tensor, f torch.Activation, train bool) torch.Tensor {
+	if !l.drops(train) {
+		return s.Activated(x, l.projection(s), f)
+	}
+	return s.Activate(l.Forward(s, x, train), f)
+}
+
 // Onto is residual + Forward(x); no residual stands for 0.
 func (l *Linear) Onto(s *torch.Scope, residual, x torch.Tensor, train bool) torch.Tensor {
 	if !l.drops(train) {
 		return s.Project(residual, x, l.projection(s))
 	}
-	y := s.Project(residual, x, torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s)})
+	y := s.Project(residual, x, torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s), Back: l.Weight.back})
 	low := s.Linear(s.Dropout(x, l.LoRA.Dropout), l.LoRA.A.In(s), torch.Tensor{}) // [T, rank]
 	return s.Add(y, s.Linear(s.Scale(low, l.LoRA.Scale), l.LoRA.B.In(s), torch.Tensor{}))
 }
@@ -45,7 +53,7 @@ func anyDrops(train bool, layers ...*Linear) bool {
 
 // projection is the layer without dropout.
 func (l *Linear) projection(s *torch.Scope) torch.Projection {
-	p := torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s)}
+	p := torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s), Back: l.Weight.back}
 	switch {
 	case l.LoRA == nil:
 	case l.cheaperMerged():
@@ -59,10 +67,10 @@ func (l *Linear) projection(s *torch.Scope) torch.Projection {
 
 // cheaperMerged reports whether products with W + scale·BA cost less than products with W, A and B apart. A token costs
 // 6·in·out with the merged weight (forward, input gradient, weight gradient) and 4·in·out + 6·rank·(in + out) without.
-// In bf16 the sum would round small updates away.
+// In bf16 the sum would round small updates away; to a packed weight nothing can be added.
 func (l *Linear) cheaperMerged() bool {
 	out, in, rank := l.Weight.Shape[0], l.Weight.Shape[1], l.LoRA.A.Shape[0]
-	return l.LoRA.A.compute == torch.Float32 && in*out < 3*rank*(in+out)
+	return l.LoRA.A.compute == torch.Float32 && !l.Weight.prepacked && in*out < 3*rank*(in+out)
 }
 
 // params lists the layer's parameters.

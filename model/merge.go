@@ -35,8 +35,8 @@ func change(p *Param, value func(s *torch.Scope) torch.Tensor) error {
 		}
 		copied := s.Keep(s.Clone(s.To(value(s), s.DType(p.Value))))
 		if s.Err() == nil {
-			p.Value.Free()
-			p.Value, p.changed = copied, true
+			p.replace(copied, torch.Tensor{}, false)
+			p.changed = true
 		}
 	})
 	return s.Err()
@@ -48,15 +48,14 @@ func merged(s *torch.Scope, b Network, l *Linear) torch.Tensor {
 	if l.LoRA == nil {
 		return w
 	}
-	full := func(p *Param) torch.Tensor { return s.To(s.Detach(p.Value), torch.Float32) }
-	return s.Add(w, s.Scale(s.MatMul(full(l.LoRA.B), full(l.LoRA.A)), l.LoRA.Scale))
+	return s.Add(w, s.Scale(s.MatMul(l.LoRA.B.full(s), l.LoRA.A.full(s)), l.LoRA.Scale))
 }
 
 // exact returns a parameter in fp32. One that still is what the checkpoint says comes from there, so that a network which
 // computes in bf16 loses nothing.
 func exact(s *torch.Scope, b Network, p *Param) torch.Tensor {
 	if p.Learns || p.changed || s.DType(p.Value) == torch.Float32 || b.source() == nil {
-		return s.To(s.Detach(p.Value), torch.Float32)
+		return p.full(s)
 	}
 	return stored(s, b.source(), p.Name)
 }

@@ -11,13 +11,15 @@ import (
 type Param struct {
 	Name   string       // as in the checkpoint
 	Shape  []int64      // sizes
-	Value  torch.Tensor // owned by the network
+	Value  torch.Tensor // owned by the network; may be packed, see [Prepack]
 	Grad   torch.Tensor // sum over the groups of a step, in fp32; none before the first backward
 	Learns bool
 
-	compute torch.DType
-	changed bool // Value is no longer the checkpoint's, though frozen
-	wide    bool // Value is fp32, though frozen (LoRA, which may be merged later)
+	back      torch.Tensor // the transpose, packed, where Value is packed and gradients pass
+	compute   torch.DType
+	changed   bool // Value is no longer the checkpoint's, though frozen
+	prepacked bool // Value is packed
+	wide      bool // Value is fp32, though frozen (LoRA, which may be merged later)
 }
 
 // In returns the parameter in the type that the network computes in; gradients pass through to Value.
@@ -29,6 +31,11 @@ func (p *Param) In(s *torch.Scope) torch.Tensor {
 		return s.To(p.Value, p.compute)
 	}
 	return p.Value
+}
+
+// full returns the parameter in fp32, packed or not.
+func (p *Param) full(s *torch.Scope) torch.Tensor {
+	return s.To(s.Detach(s.Unpacked(p.Value)), torch.Float32)
 }
 
 // Learn makes the parameter learn from now on, or no longer.
@@ -45,9 +52,15 @@ func (p *Param) ZeroGrad() {
 
 // Free gives the memory of value and gradient back.
 func (p *Param) Free() {
-	p.Value.Free()
-	p.Value = torch.Tensor{}
+	p.replace(torch.Tensor{}, torch.Tensor{}, false)
 	p.ZeroGrad()
+}
+
+// replace gives the parameter another value, packed with its transpose or not, and frees the former one.
+func (p *Param) replace(value, back torch.Tensor, prepacked bool) {
+	p.Value.Free()
+	p.back.Free()
+	p.Value, p.back, p.prepacked = value, back, prepacked
 }
 
 // newParam makes a learning parameter of fp32 values.

@@ -6,22 +6,33 @@ import "C"
 import "unsafe"
 
 // Projection is x Wᵀ + bias + scale · (x Aᵀ) Bᵀ: a linear layer [out, in] with, where A [rank, in] and B [out, rank] are
-// there, LoRA beside it. Bias [out] may be none.
+// there, LoRA beside it. Bias [out] may be none. Weight may be packed; then Back is Wᵀ, packed, which backward multiplies by.
 type Projection struct {
-	Weight, Bias, A, B Tensor
-	Scale              float64
+	Weight, Bias, A, B, Back Tensor
+	Scale                    float64
 }
 
-// projections lists projections as the shim reads them: four handles and a scale each.
+// projections lists projections as the shim reads them: five handles and a scale each.
 func projections(list ...Projection) (parts *unsafe.Pointer, scales *C.double) {
 	var tensors []Tensor
 	var factors []C.double
 	for _, p := range list {
-		tensors = append(tensors, p.Weight, p.Bias, p.A, p.B)
+		tensors = append(tensors, p.Weight, p.Bias, p.A, p.B, p.Back)
 		factors = append(factors, C.double(p.Scale))
 	}
 	return pointers(tensors), &factors[0]
 }
+
+// Activation is a function of the elements of a projection.
+type Activation int
+
+// What [Scope.Activated] and [Scope.Activate] can apply: GELU by the Gaussian error function or by its tanh approximation.
+const (
+	NoActivation Activation = iota
+	GELU
+	GELUTanh
+	ReLU
+)
 
 // NormProject maps RMSNorm(x) [tokens, width] by the three projections in one operation: first, of the rows from `from` on
 // alone, second and third (a decoder layer's queries, keys and values). Backward computes the norm again.
@@ -47,8 +58,34 @@ func (s *Scope) GatedMLP(x, norm Tensor, eps float64, gate, up, down Projection)
 
 // Project is the projection of x [tokens, in], added to onto [tokens, out] unless that is none.
 func (s *Scope) Project(onto, x Tensor, p Projection) Tensor {
+	return s.project(onto, x, p, NoActivation)
+}
+
+// Activated is f of the projection of x [tokens, in], [tokens, out].
+func (s *Scope) Activated(x Tensor, p Projection, f Activation) Tensor {
+	return s.project(Tensor{}, x, p, f)
+}
+
+func (s *Scope) project(onto, x Tensor, p Projection, f Activation) Tensor {
 	return s.shim("linear", []Tensor{x, p.Weight}, func(out *unsafe.Pointer) *C.char {
 		parts, _ := projections(p)
-		return C.revela_project(onto.c(), x.c(), parts, C.double(p.Scale), out)
+		return C.revela_project(onto.c(), x.c(), parts, C.double(p.Scale), C.int(f), out)
 	})
+}
+
+// PackWeight lays a frozen weight [out, in], or its transpose, out as the CPU's products read it, which otherwise every
+// product does anew. The result serves as Projection.Weight or .Back and nothing else; it is none where the machine has
+// no use for one.
+func (s *Scope) PackWeight(w Tensor, transposed bool) Tensor {
+	if s.err != nil || OnDevice() {
+		return Tensor{}
+	}
+	return s.shim("pack", []Tensor{w}, func(out *unsafe.Pointer) *C.char {
+		return C.revela_pack(w.c(), cbool(transposed), out)
+	})
+}
+
+// Unpacked is a weight as ordinary operations read it, packed before or not.
+func (s *Scope) Unpacked(w Tensor) Tensor {
+	return s.shim("unpack", []Tensor{w}, func(out *unsafe.Pointer) *C.char { return C.revela_unpack(w.c(), out) })
 }

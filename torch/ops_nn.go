@@ -38,23 +38,17 @@ func (s *Scope) SwiGLU(gate, up Tensor) Tensor {
 	return s.shim("swiglu", []Tensor{gate, up}, func(out *unsafe.Pointer) *C.char { return C.revela_swiglu(gate.c(), up.c(), out) })
 }
 
-// GELU is the exact Gaussian error linear unit, or its tanh approximation.
-func (s *Scope) GELU(x Tensor, tanh bool) Tensor {
-	approximate := "none"
-	if tanh {
-		approximate = "tanh"
+// Activate is f of every element of x.
+func (s *Scope) Activate(x Tensor, f Activation) Tensor {
+	switch f {
+	case GELU:
+		return s.gotch("gelu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, "none") })
+	case GELUTanh:
+		return s.gotch("gelu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, "tanh") })
+	case ReLU:
+		return s.gotch("relu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgRelu(out, x.p) })
 	}
-	return s.gotch("gelu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, approximate) })
-}
-
-// ReLU is max(x, 0).
-func (s *Scope) ReLU(x Tensor) Tensor {
-	return s.gotch("relu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgRelu(out, x.p) })
-}
-
-// SiLU is x · sigmoid(x).
-func (s *Scope) SiLU(x Tensor) Tensor {
-	return s.gotch("silu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgSilu(out, x.p) })
+	return x
 }
 
 // Softmax is the softmax over dim, in x's own type.

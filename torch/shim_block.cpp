@@ -4,9 +4,11 @@
 #include "shim.h"
 #include "shim_device.hpp"
 #include "shim_fused.hpp"
+#include "shim_product.hpp"
 #include "shim.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <algorithm>
 
@@ -17,14 +19,16 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// Projection is y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ; bias, or A and B, may be undefined.
+// Projection is y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ; bias, or A and B, may be undefined. W may be packed; then back is Wᵀ,
+// packed, for the gradient of x.
 struct Projection {
-  Tensor w, bias, a, b;
+  Tensor w, bias, a, b, back;
   double scale;
 
-  // forward adds to onto where that is defined, last, as transformers rounds; low is kept for backward.
+  // forward adds to onto where that is defined; low is kept for backward. In bf16 onto comes last, as transformers rounds.
   Tensor forward(const Tensor &x, const Tensor &onto, Tensor &low) const {
-    Tensor y = bias.defined() ? at::addmm(bias, x, w.t()) : at::mm(x, w.t());
+    if (!a.defined() && onto.defined() && x.scalar_type() == at::kFloat) return product_onto(onto, false, x, w, bias);
+    Tensor y = product(x, w, bias);
     if (a.defined()) {
       low = at::mm(x, a.t()).mul_(scale); // [T, rank]
       y.addmm_(low, b.t());
@@ -37,8 +41,8 @@ struct Projection {
   // backward adds the gradient of x to dx, or makes it where dx is undefined.
   Gradients backward(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
     Gradients g;
-    if (dx.defined()) dx.addmm_(dy, w);
-    else dx = at::mm(dy, w);
+    Tensor wt = back.defined() ? back : (w.is_mkldnn() ? w.to_dense() : w).t(); // [in, out]
+    dx = dx.defined() ? product_onto(dx, true, dy, wt) : product(dy, wt);
     if (want_w) g.w = at::mm(dy.t(), x);
     if (want_w && bias.defined()) g.bias = dy.sum(0);
     if (!a.defined()) return g;
@@ -60,13 +64,23 @@ using Maybe = std::optional<Tensor>;
 
 Tensor value(const Maybe &t) { return t ? *t : Tensor(); }
 
-constexpr int kParts = 4; // tensors of a projection
+constexpr int kParts = 4; // tensors of a projection that autograd knows
 
 // projections reads them from a list of tensors.
-std::vector<Projection> projections(const variable_list &t, size_t from, const std::vector<double> &scales) {
+std::vector<Projection> projections(const variable_list &t, size_t from, const variable_list &back,
+                                    const std::vector<double> &scales) {
   std::vector<Projection> list;
-  for (size_t i = 0; i < scales.size(); i++, from += kParts) list.push_back({t[from], t[from + 1], t[from + 2], t[from + 3], scales[i]});
+  for (size_t i = 0; i < scales.size(); i++, from += kParts)
+    list.push_back({t[from], t[from + 1], t[from + 2], t[from + 3], back[i], scales[i]});
   return list;
+}
+
+// saved are the projections that forward put into a context, and settings that go with them.
+void save(AutogradContext *ctx, const variable_list &back, const std::vector<double> &scales) {
+  ctx->saved_data["back"] = back, ctx->saved_data["scales"] = scales;
+}
+std::vector<Projection> saved_projections(AutogradContext *ctx, const variable_list &t, size_t from) {
+  return projections(t, from, ctx->saved_data["back"].toTensorVector(), ctx->saved_data["scales"].toDoubleVector());
 }
 
 variable_list inputs(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts) {
@@ -86,10 +100,11 @@ bool wants(AutogradContext *ctx, const variable_list &in, size_t i, size_t befor
 // NormProject: three projections of the normed rows of x; the first of the rows from `from` on alone.
 struct NormProject : torch::autograd::Function<NormProject> {
   static variable_list forward(AutogradContext *ctx, Tensor x, Tensor norm, Tensor w0, Maybe c0, Maybe a0, Maybe b0, Tensor w1,
-                               Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, std::vector<double> scales, double eps, int64_t from) {
+                               Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
+                               std::vector<double> scales, double eps, int64_t from) {
     x = x.contiguous(), norm = norm.contiguous();
     variable_list keep = inputs(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
-    auto list = projections(keep, 2, scales);
+    auto list = projections(keep, 2, back, scales);
     Normed n = rms_forward(x, norm, eps);
     keep.push_back(n.inverse);
     variable_list out;
@@ -99,27 +114,29 @@ struct NormProject : torch::autograd::Function<NormProject> {
       keep.push_back(low);
     }
     ctx->save_for_backward(keep);
-    ctx->saved_data["scales"] = scales, ctx->saved_data["eps"] = eps, ctx->saved_data["from"] = from;
+    save(ctx, back, scales);
+    ctx->saved_data["eps"] = eps, ctx->saved_data["from"] = from;
     return out;
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    auto list = projections(saved, 2, ctx->saved_data["scales"].toDoubleVector());
+    auto list = saved_projections(ctx, saved, 2);
     int64_t from = ctx->saved_data["from"].toInt(), rows = saved[0].size(0);
     Tensor n = rms_forward(saved[0], saved[1], ctx->saved_data["eps"].toDouble()).y, dn;
     std::vector<Projection::Gradients> g(3);
     for (int i : {1, 2, 0}) { // the first last: it adds to a part of the rows
       if (!grads[i].defined()) continue;
       if (!dn.defined() && i == 0) dn = at::zeros_like(n);
-      Tensor x = i ? n : n.narrow(0, from, rows - from), dx = i ? dn : dn.narrow(0, from, rows - from);
+      Tensor part = i ? dn : dn.narrow(0, from, rows - from), dx = part, x = i ? n : n.narrow(0, from, rows - from);
       size_t at = 2 + kParts * i;
       g[i] = list[i].backward(grads[i].contiguous(), x, saved[15 + i], dx, wants(ctx, saved, at), wants(ctx, saved, at + 2));
-      if (i) dn = dx;
+      if (from == 0 || i) dn = dx;
+      else part.copy_(dx);
     }
     NormGradients back = rms_backward(dn, saved[0], saved[1], saved[14], wants(ctx, saved, 1));
     variable_list out{back.x, back.w};
     for (auto &p : g) append(out, p);
-    out.resize(17);
+    out.resize(18);
     return out;
   }
 };
@@ -127,21 +144,23 @@ struct NormProject : torch::autograd::Function<NormProject> {
 // GatedMLP: x + down(silu(gate(n)) · up(n)) with n = norm(x).
 struct GatedMLP : torch::autograd::Function<GatedMLP> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor norm, Tensor w0, Maybe c0, Maybe a0, Maybe b0, Tensor w1,
-                        Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, std::vector<double> scales, double eps) {
+                        Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
+                        std::vector<double> scales, double eps) {
     x = x.contiguous(), norm = norm.contiguous();
     variable_list keep = inputs(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
-    auto list = projections(keep, 2, scales);
+    auto list = projections(keep, 2, back, scales);
     Normed n = rms_forward(x, norm, eps);
     Tensor low[3], gate = list[0].forward(n.y, Tensor(), low[0]), up = list[1].forward(n.y, Tensor(), low[1]);
     Tensor y = list[2].forward(swiglu_forward(gate, up), x, low[2]);
     keep.insert(keep.end(), {n.inverse, low[0], low[1], low[2], gate, up});
     ctx->save_for_backward(keep);
-    ctx->saved_data["scales"] = scales, ctx->saved_data["eps"] = eps;
+    save(ctx, back, scales);
+    ctx->saved_data["eps"] = eps;
     return y;
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    auto list = projections(saved, 2, ctx->saved_data["scales"].toDoubleVector());
+    auto list = saved_projections(ctx, saved, 2);
     auto back = [&](int i, const Tensor &dy, const Tensor &x, Tensor &dx) {
       size_t at = 2 + kParts * i;
       return list[i].backward(dy, x, saved[15 + i], dx, wants(ctx, saved, at), wants(ctx, saved, at + 2));
@@ -154,50 +173,66 @@ struct GatedMLP : torch::autograd::Function<GatedMLP> {
     NormGradients g = rms_backward(dn, saved[0], saved[1], saved[14], wants(ctx, saved, 1));
     variable_list out{g.x.add_(dy), g.w};
     append(out, gate), append(out, up), append(out, down);
-    out.resize(16);
+    out.resize(17);
     return out;
   }
 };
 
-// Project: onto + projection(x); onto may be undefined.
+// Project: activation(onto + projection(x)); onto may be undefined. Without a gradient the activation is part of the product.
 struct Project : torch::autograd::Function<Project> {
-  static Tensor forward(AutogradContext *ctx, Maybe onto, Tensor x, Tensor w, Maybe bias, Maybe a, Maybe b, double scale) {
-    Projection p{w, value(bias), value(a), value(b), scale};
+  static Tensor forward(AutogradContext *ctx, Maybe onto, Tensor x, Tensor w, Maybe bias, Maybe a, Maybe b, variable_list back,
+                        double scale, int activation) {
+    auto f = (Activation)activation;
+    Projection p{w, value(bias), value(a), value(b), back[0], scale};
     Tensor low, y = p.forward(x, value(onto), low);
-    ctx->save_for_backward({x, w, p.bias, p.a, p.b, low});
-    ctx->saved_data["scale"] = scale, ctx->saved_data["onto"] = onto && onto->defined();
-    return y;
+    ctx->save_for_backward({x, w, p.bias, p.a, p.b, low, f == Activation::none ? Tensor() : y});
+    save(ctx, back, {scale});
+    ctx->saved_data["onto"] = onto && onto->defined(), ctx->saved_data["activation"] = activation;
+    return activate(y, f);
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    Projection p{saved[1], saved[2], saved[3], saved[4], ctx->saved_data["scale"].toDouble()};
-    Tensor dy = grads[0].contiguous(), dx;
+    Projection p = saved_projections(ctx, saved, 1)[0];
+    Tensor dy = activate_backward(grads[0].contiguous(), saved[6], (Activation)ctx->saved_data["activation"].toInt()), dx;
     bool onto = ctx->saved_data["onto"].toBool();
     auto g = p.backward(dy, saved[0], saved[5], dx, wants(ctx, saved, 1, onto), wants(ctx, saved, 3, onto));
-    return {onto ? dy : Tensor(), dx, g.w, g.bias, g.a, g.b, Tensor()};
+    variable_list out{onto ? dy : Tensor(), dx, g.w, g.bias, g.a, g.b};
+    out.resize(9);
+    return out;
   }
 };
 
-// check reads n projections from the handles of the C interface, four each, and compares their shapes with an input of x's
-// width.
-variable_list check(const char *name, const Tensor &x, void **handles, int n) {
-  variable_list t = list(handles, kParts * n);
-  for (int i = 0; i < n; i++) {
-    const Tensor *p = &t[kParts * i];
-    TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[0].dim() == 2 && p[2].defined() == p[3].defined() &&
-                    (!p[2].defined() || (p[2].size(1) == p[0].size(1) && p[3].size(0) == p[0].size(0) && p[2].size(0) == p[3].size(1))),
-                name, ": projection ", i, " of x ", x.sizes(), " has weight ", p[0].sizes(), "; [out, in], [rank, in], [out, rank] expected");
+// Parts are n projections from the handles of the C interface: four tensors each that autograd knows, and the packed Wᵀ.
+struct Parts {
+  variable_list t, back;
+
+  Parts(const char *name, const Tensor &x, void **handles, int n) {
+    for (int i = 0; i < n; i++, handles += kParts + 1) {
+      variable_list p = list(handles, kParts + 1);
+      TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[0].dim() == 2 && p[2].defined() == p[3].defined() &&
+                      (!p[2].defined() || (p[2].size(1) == p[0].size(1) && p[3].size(0) == p[0].size(0) && p[2].size(0) == p[3].size(1))),
+                  name, ": projection ", i, " of x ", x.sizes(), " has weight ", p[0].sizes(),
+                  "; [out, in], [rank, in], [out, rank] expected");
+      t.insert(t.end(), p.begin(), p.begin() + kParts);
+      back.push_back(p[kParts]);
+    }
   }
-  return t;
-}
+};
 
 // maybe keeps an undefined tensor from libtorch, which asks every tensor for its device.
 Maybe maybe(const Tensor &t) { return t.defined() ? Maybe(t) : Maybe(); }
 
 // apply runs an operation on three projections.
-template <class Operation, class... Rest> auto apply(const Tensor &x, const Tensor &norm, const variable_list &t, Rest... rest) {
+template <class Operation, class... Rest> auto apply(const Tensor &x, const Tensor &norm, const Parts &p, Rest... rest) {
+  auto &t = p.t;
   return Operation::apply(x, norm, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), t[4], maybe(t[5]), maybe(t[6]), maybe(t[7]), t[8],
-                          maybe(t[9]), maybe(t[10]), maybe(t[11]), rest...);
+                          maybe(t[9]), maybe(t[10]), maybe(t[11]), p.back, rest...);
+}
+
+// learns reports whether a gradient will be asked for.
+bool learns(const Tensor &x, const Tensor &onto, const variable_list &t) {
+  auto wants = [](const Tensor &t) { return t.defined() && t.requires_grad(); };
+  return c10::GradMode::is_enabled() && (wants(x) || wants(onto) || std::any_of(t.begin(), t.end(), wants));
 }
 
 } // namespace
@@ -205,14 +240,14 @@ template <class Operation, class... Rest> auto apply(const Tensor &x, const Tens
 char *revela_norm_project(void *x, void *norm, void **parts, const double *scales, double eps, int64_t from, void **out) {
   return guard([&] {
     Tensor &X = T(x), &N = T(norm);
-    auto t = check("norm_project", X, parts, 3);
+    Parts p("norm_project", X, parts, 3);
     std::vector<double> s(scales, scales + 3);
     variable_list y;
     if (X.is_cpu()) {
-      y = apply<NormProject>(X, N, t, s, eps, from);
+      y = apply<NormProject>(X, N, p, s, eps, from);
     } else {
       Tensor n = device_rms_norm(X, N, eps);
-      auto list = projections(t, 0, s);
+      auto list = projections(p.t, 0, p.back, s);
       for (int i = 0; i < 3; i++) y.push_back(list[i].plain(i ? n : n.narrow(0, from, X.size(0) - from)));
     }
     for (int i = 0; i < 3; i++) out[i] = release(y[i]);
@@ -222,24 +257,28 @@ char *revela_norm_project(void *x, void *norm, void **parts, const double *scale
 char *revela_gated_mlp(void *x, void *norm, void **parts, const double *scales, double eps, void **out) {
   return guard([&] {
     Tensor &X = T(x), &N = T(norm);
-    auto t = check("gated_mlp", X, parts, 3);
+    Parts p("gated_mlp", X, parts, 3);
     std::vector<double> s(scales, scales + 3);
     if (X.is_cpu()) {
-      *out = release(apply<GatedMLP>(X, N, t, s, eps));
+      *out = release(apply<GatedMLP>(X, N, p, s, eps));
       return;
     }
     Tensor n = device_rms_norm(X, N, eps);
-    auto list = projections(t, 0, s);
+    auto list = projections(p.t, 0, p.back, s);
     *out = release(X + list[2].plain(device_swiglu(list[0].plain(n), list[1].plain(n))));
   });
 }
 
-char *revela_project(void *onto, void *x, void **parts, double scale, void **out) {
+char *revela_project(void *onto, void *x, void **parts, double scale, int activation, void **out) {
   return guard([&] {
     Tensor O = onto ? T(onto) : Tensor(), &X = T(x);
-    auto t = check("linear", X, parts, 1);
-    Projection p{t[0], t[1], t[2], t[3], scale};
-    if (X.is_cpu()) *out = release(Project::apply(maybe(O), X, p.w, maybe(p.bias), maybe(p.a), maybe(p.b), scale));
-    else *out = release(O.defined() ? O + p.plain(X) : p.plain(X));
+    Parts parts_("linear", X, parts, 1);
+    auto &t = parts_.t;
+    Projection p{t[0], t[1], t[2], t[3], parts_.back[0], scale};
+    auto f = (Activation)activation;
+    if (!X.is_cpu()) *out = release(activate(O.defined() ? O + p.plain(X) : p.plain(X), f));
+    else if (O.defined() || p.a.defined() || learns(X, O, t))
+      *out = release(Project::apply(maybe(O), X, p.w, maybe(p.bias), maybe(p.a), maybe(p.b), parts_.back, scale, activation));
+    else *out = release(product(X, p.w, p.bias, f));
   });
 }

@@ -8,21 +8,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/GradMode.h>
-#include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 
 using at::Tensor;
 using namespace revela;
-
-// Tensors come and go by the thousand in the same few sizes: keep their pages instead of asking the kernel for zeroed ones
-// each time. 32 MiB is the largest threshold that glibc takes. One arena for all threads: goroutines wander between threads,
-// and pages that one thread's arena keeps are of no use to the next.
-__attribute__((constructor)) static void keep_pages() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 512 << 20);
-  mallopt(M_TOP_PAD, 64 << 20);
-  mallopt(M_ARENA_MAX, 1);
-}
 
 void revela_enter(int threads) {
   thread_local int current = 0;
@@ -83,8 +72,6 @@ int revela_cpu_capability(char *name, int capacity) {
   name[capacity - 1] = 0;
   return (int)s.size();
 }
-
-void revela_malloc_trim(void) { malloc_trim(0); }
 
 char *revela_manual_seed(uint64_t seed) {
   return guard([&] { at::manual_seed(seed); });

@@ -1,14 +1,29 @@
 // Products of small blocks, C[m,n] (+)= A[m,k] B[k,n], as attention needs them by the thousand. A is read by rows wherever
 // it lies; B is packed first. Elements are float, double, or bf16 with sums in float: then B lies in pairs of rows,
-// [k/2][n][2], as the processor's bf16 dot product takes them, k is even, and libtorch's brgemm multiplies.
+// [k/2][n][2], as the processor's bf16 dot product takes them, and k is even. libtorch's brgemm multiplies where it can.
 #pragma once
 #include "shim_attention.hpp"
 #include <ATen/native/CPUBlas.h>
 
 namespace revela {
 
+// multiplies_fp32 reports whether this machine has brgemm for float, which beats BLAS in blocks as small as these.
+inline bool multiplies_fp32() {
+  static const bool can = [] {
+    float a[2 * 16] = {}, b[16 * 16] = {}, c[2 * 16];
+    try {
+      at::native::cpublas::brgemm(2, 16, 16, 16, 16, 16, false, a, b, c);
+    } catch (const std::exception &) {
+      return false;
+    }
+    return true;
+  }();
+  return can;
+}
+
 inline void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, float *c,
                      int64_t ldc, bool add) {
+  if (multiplies_fp32()) return at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, add, a, b, c);
   gemm((int)m, (int)n, (int)k, a, (int)lda, b, (int)ldb, add ? 1.0f : 0.0f, c, (int)ldc);
 }
 inline void multiply(int64_t m, int64_t n, int64_t k, const double *a, int64_t lda, const double *b, int64_t ldb, double *c,

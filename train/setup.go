@@ -48,6 +48,9 @@ func (r recipe) network(in *inputs, from string) (model.Network, *model.LoRAOpti
 		return n, nil, nil
 	}
 	lora, err := r.adapt(in, n, from)
+	if err == nil {
+		err = model.Prepack(n, true)
+	}
 	if err != nil {
 		n.Free()
 		return nil, nil, fmt.Errorf("load %s: %w", r.name, err)

@@ -123,6 +123,13 @@ func (w *Weights) Tensor(name string) (t Tensor, ok bool, err error) {
 	return t, true, err
 }
 
+// Forget lets the kernel take the memory of the mapped files back; tensors stay valid and are read again when used.
+func (w *Weights) Forget() {
+	for _, m := range w.maps {
+		m.forget()
+	}
+}
+
 // Close unmaps the files. Data of tensors got before must not be touched any more.
 func (w *Weights) Close() error {
 	var errs []error

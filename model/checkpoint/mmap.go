@@ -34,6 +34,13 @@ func mapFile(path string) (m mapping, err error) {
 	return m, nil
 }
 
+// forget lets the kernel take the mapped pages back; what is read again comes from the file.
+func (m mapping) forget() {
+	if m != nil {
+		_ = syscall.Madvise(m, syscall.MADV_DONTNEED) // a hint
+	}
+}
+
 func (m mapping) close() error {
 	if m == nil {
 		return nil

@@ -1,0 +1,110 @@
+package torch
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// weightTypes are the types that packed weights have, with what a result of size 1 may be off.
+var weightTypes = map[DType]float64{Float32: 1e-5, BFloat16: 0.03}
+
+// drawnProjection is a projection with everything there is, from 32 to 48.
+func drawnProjection(s *Scope, dtype DType) Projection {
+	draw := func(shape ...int64) Tensor { return s.Scale(s.Randn(dtype, shape...), 0.3) }
+	return Projection{Weight: draw(48, 32), Bias: draw(48), A: draw(2, 32), B: draw(48, 2), Scale: 0.7}
+}
+
+// in returns p in another type.
+func (p Projection) in(s *Scope, dtype DType) Projection {
+	for _, t := range []*Tensor{&p.Weight, &p.Bias, &p.A, &p.B} {
+		if t.Defined() {
+			*t = s.To(*t, dtype)
+		}
+	}
+	return p
+}
+
+// packed returns p with its weight packed, for both directions, and skips the test where the machine has no use for that.
+func (p Projection) packed(t *testing.T, s *Scope) Projection {
+	p.Back = s.PackWeight(p.Weight, true)
+	p.Weight = s.PackWeight(p.Weight, false)
+	if s.Err() == nil && !p.Weight.Defined() {
+		t.Skip("no packed weights on this machine")
+	}
+	return p
+}
+
+// withGradient returns y = f(x) and the gradient of x for y's own values as that of y.
+func withGradient(t *testing.T, s *Scope, x Tensor, f func(x Tensor) Tensor) (y, dx []float64) {
+	t.Helper()
+	leaf := s.Leaf(x)
+	out := f(leaf)
+	grad := s.Grad([]Tensor{out}, []Tensor{s.Detach(out)}, []Tensor{leaf}, false)[0]
+	return read(t, s.To(s.Detach(out), Float64)), read(t, s.To(grad, Float64))
+}
+
+func requireClose(t *testing.T, what string, got, want []float64, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) || len(got) == 0 {
+		t.Fatalf("%s has %d values, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if d := math.Abs(got[i] - want[i]); !(d <= tolerance*max(1, math.Abs(want[i]))) {
+			t.Fatalf("%s: value %d is %g, want %g", what, i, got[i], want[i])
+		}
+	}
+}
+
+// TestPackedProjection compares with fp64, for few rows and for as many as let oneDNN take a dense weight too.
+func TestPackedProjection(t *testing.T) {
+	for dtype, tolerance := range weightTypes {
+		for _, rows := range []int64{1, 7, 300} {
+			t.Run(fmt.Sprintf("%v %d rows", dtype, rows), func(t *testing.T) {
+				s := NewScope()
+				defer s.Close()
+				s.Fail(Seed(3))
+				full, x, onto := drawnProjection(s, dtype), s.Scale(s.Randn(dtype, rows, 32), 0.3), s.Randn(dtype, rows, 48)
+				bare := Projection{Weight: full.Weight, Bias: full.Bias}
+				for name, p := range map[string]Projection{"LoRA": full, "no LoRA": bare} {
+					for i, got := range []Projection{p, p.packed(t, s)} {
+						for _, to := range []Tensor{onto, {}} {
+							y, dx := withGradient(t, s, x, func(x Tensor) Tensor { return s.Project(to, x, got) })
+							wantY, wantDx := withGradient(t, s, s.To(x, Float64), func(x Tensor) Tensor {
+								if to.Defined() {
+									return s.Project(s.To(to, Float64), x, p.in(s, Float64))
+								}
+								return s.Project(to, x, p.in(s, Float64))
+							})
+							what := fmt.Sprintf("%s, packed %v, onto %v: ", name, i == 1, to.Defined())
+							requireClose(t, what+"result", y, wantY, tolerance)
+							requireClose(t, what+"gradient", dx, wantDx, tolerance)
+						}
+					}
+				}
+				requireClose(t, "unpacked weight", read(t, s.To(s.Unpacked(bare.packed(t, s).Weight), Float64)),
+					read(t, s.To(bare.Weight, Float64)), 0)
+			})
+		}
+	}
+}
+
+// TestActivatedProjection compares the activation as part of a product, and as an operation that gradients pass, with fp64.
+func TestActivatedProjection(t *testing.T) {
+	for dtype, tolerance := range weightTypes {
+		for _, f := range []Activation{NoActivation, GELU, GELUTanh, ReLU} {
+			s := NewScope()
+			s.Fail(Seed(3))
+			full, x := drawnProjection(s, dtype), s.Scale(s.Randn(dtype, 9, 32), 0.3)
+			p := Projection{Weight: full.Weight, Bias: full.Bias}
+			packed := p.packed(t, s)
+			want, wantDx := withGradient(t, s, s.To(x, Float64), func(x Tensor) Tensor { return s.Activate(s.Project(Tensor{}, x, p.in(s, Float64)), f) })
+			y, dx := withGradient(t, s, x, func(x Tensor) Tensor { return s.Activated(x, packed, f) })
+			requireClose(t, fmt.Sprint(dtype, f, " with a graph"), y, want, tolerance)
+			requireClose(t, fmt.Sprint(dtype, f, " gradient"), dx, wantDx, tolerance)
+			NoGrad(func() { y = read(t, s.To(s.Activated(x, packed, f), Float64)) })
+			requireClose(t, fmt.Sprint(dtype, f, " without"), y, want, tolerance)
+			s.Close()
+		}
+	}
+}

@@ -21,6 +21,7 @@ func commands() []command {
 		trainCommand(),
 		evaluateCommand(),
 		tasksCommand(),
+		reproduceCommand(),
 		encodeCommand(),
 		searchCommand(),
 		scoreCommand(),

@@ -1,0 +1,284 @@
+package reproduce
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"revela/config"
+	"revela/evaluate/tasks"
+)
+
+// Names of steps.
+const (
+	StepMake     = "make"     // tiny: models, documents and a collection
+	StepPrepare  = "prepare"  // tiny: documents to groups
+	StepGroups   = "groups"   // the published groups into the hub's cache
+	StepPairs    = "pairs"    // groups to pairs of crops
+	StepCheck    = "check"    // models and benchmarks fetched, everything validated
+	StepTrain    = "train"    //
+	StepExport   = "export"   // the adapter, as the authors publish theirs
+	StepEvaluate = "evaluate" //
+	StepCompare  = "compare"  // with the published scores
+)
+
+// Options say how an experiment is repeated.
+type Options struct {
+	Dir       string   // of the experiments, as the user gave it; "": the default
+	Output    string   // folder of the run folders, as the user gave it; "": the default
+	Tiny      bool     // models and data made here
+	Published bool     // score the published adapter, train nothing
+	Tasks     []string // measured in place of the suite
+	Set       []string // overrides of the user, KEY=VALUE
+}
+
+// Default folders.
+const (
+	DefaultDir        = "configs/reproduce"
+	DefaultOutput     = "runs/reproduce"
+	DefaultTinyOutput = "runs/reproduce-tiny"
+)
+
+// Step is a command of the program.
+type Step struct {
+	Name   string
+	Args   []string // from the command's name on
+	Output string   // is there when the step is done; "": it is done every time
+}
+
+// Plan is how an experiment is repeated.
+type Plan struct {
+	Experiment
+	Options
+	Config   *config.Config // of the training
+	Training string         // run folder of the training
+	Folder   string         // of what is measured and compared
+	Steps    []Step
+}
+
+// NewPlan lists the commands of an experiment. The configuration of its training is loaded and validated.
+func NewPlan(e Experiment, o Options) (*Plan, error) {
+	p := &Plan{Experiment: e, Options: o}
+	root := p.root()
+	p.Training, p.Folder = path.Join(root, e.Run), path.Join(root, e.Name)
+	switch {
+	case o.Published && o.Tiny:
+		return nil, fmt.Errorf("%s: found a published adapter at the scale tiny, expected one of the two", e.Name)
+	case o.Published && e.Adapter == "":
+		return nil, fmt.Errorf("%s: its authors have not published the adapter of this training", e.Name)
+	case o.Tiny && len(o.Tasks) > 0:
+		return nil, fmt.Errorf("%s: found tasks at the scale tiny, which has its own collection", e.Name)
+	}
+	if err := p.checkTasks(); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.Config, err = config.LoadWith(e.Corpus.Config, config.Sets(p.settings())); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Name, err)
+	}
+	if o.Published {
+		p.Folder += "-published"
+		p.Steps = []Step{p.evaluatePublished(), p.compare()}
+		return p, nil
+	}
+	p.Steps = p.data()
+	p.Steps = append(p.Steps, p.check(), p.train(), p.export(), p.evaluate(), p.compare())
+	return p, nil
+}
+
+func (p *Plan) root() string {
+	switch {
+	case p.Output != "":
+		return filepath.ToSlash(filepath.Clean(p.Output))
+	case p.Tiny:
+		return DefaultTinyOutput
+	}
+	return DefaultOutput
+}
+
+// checkTasks demands that the registry knows what is to be measured.
+func (p *Plan) checkTasks() error {
+	registry, err := tasks.Load()
+	if err != nil {
+		return err
+	}
+	for _, name := range append([]string{p.Suite}, p.Tasks...) {
+		if _, err := registry.Find(name); err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// settings are the overrides that the training's configuration gets, the user's last.
+func (p *Plan) settings() []string {
+	set := slices.Clone([]string(p.Experiment.Set))
+	set = append(set, "output="+p.Training, "data.groups="+flowList(p.groups()))
+	if p.Tiny {
+		set = append(set, p.tinySettings()...)
+	}
+	return lastOfKeys(append(set, p.Options.Set...))
+}
+
+// lastOfKeys leaves out overrides that later ones of the same key win over.
+func lastOfKeys(set []string) []string {
+	var kept []string
+	for i, s := range set {
+		key, _, _ := strings.Cut(s, "=")
+		if !slices.ContainsFunc(set[i+1:], func(later string) bool { return strings.HasPrefix(later, key+"=") }) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// groups are the files that training reads.
+func (p *Plan) groups() []string {
+	if p.Corpus.Pairs {
+		return []string{p.pairsFile()}
+	}
+	return p.Sources()
+}
+
+// Sources are the files of groups, or patterns of them, before anything is made of them.
+func (p *Plan) Sources() []string {
+	if p.Tiny {
+		return []string{p.tinyGroups()}
+	}
+	var patterns []string
+	for _, d := range p.Corpus.Groups {
+		patterns = append(patterns, p.link(d)+"/**/*.{jsonl,jsonl.gz,jsonl.zst,parquet}")
+	}
+	return patterns
+}
+
+func (p *Plan) link(d Dataset) string { return path.Join(p.root(), "groups", path.Base(d.ID)) }
+
+func (p *Plan) pairsFile() string {
+	var names []string
+	for _, d := range p.Corpus.Groups {
+		names = append(names, path.Base(d.ID))
+	}
+	return path.Join(p.root(), "groups", strings.Join(names, "+")+"-pairs.jsonl.zst")
+}
+
+// data are the steps that bring the groups.
+func (p *Plan) data() []Step {
+	var steps []Step
+	if p.Tiny {
+		steps = append(steps, p.own(StepMake, p.made()), Step{StepPrepare, []string{"prepare", "--config", p.Corpus.Config,
+			"--set", "prepare.input=" + flowList([]string{p.made("documents.jsonl")}), "--set", "prepare.output=" + p.tinyGroups()}, p.tinyGroups()})
+	} else {
+		for _, d := range p.Corpus.Groups {
+			steps = append(steps, Step{StepGroups, []string{"download", "--dataset", "--revision", d.Revision, "--link", p.link(d), d.ID}, p.link(d)})
+		}
+	}
+	if p.Corpus.Pairs {
+		steps = append(steps, p.own(StepPairs, p.pairsFile()))
+	}
+	return steps
+}
+
+// configured is a command with the training's configuration.
+func (p *Plan) configured(command string, more ...string) []string {
+	args := []string{command, "--config", p.Corpus.Config}
+	for _, s := range append(p.settings(), more...) {
+		args = append(args, "--set", s)
+	}
+	return args
+}
+
+// check reads everything before days of training: groups, models, and the benchmarks that are measured at the end.
+func (p *Plan) check() Step {
+	return Step{StepCheck, p.configured("check", "evaluate.protocol="+p.Protocol(), "evaluate.collections="+flowList(p.measured())), p.Folder}
+}
+
+func (p *Plan) train() Step {
+	return Step{StepTrain, p.configured("train"), path.Join(p.Training, "model", "config.json")}
+}
+
+func (p *Plan) export() Step {
+	output := path.Join(p.Training, "adapter")
+	checkpoint := path.Join(p.Training, "checkpoints", fmt.Sprintf("step-%06d", p.Config.Train.Steps))
+	return Step{StepExport, []string{"export", "--checkpoint", checkpoint, "--output", output, "--format", "peft"}, output}
+}
+
+func (p *Plan) evaluate() Step {
+	return p.scored("--model", path.Join(p.Training, "model"))
+}
+
+// evaluatePublished scores the authors' adapter. Pooling is named since an adapter says nothing of it.
+func (p *Plan) evaluatePublished() Step {
+	return p.scored("--model", p.Config.Retriever.Checkpoint, "--adapter", p.Adapter, "--pooling", p.Config.Retriever.Pooling)
+}
+
+func (p *Plan) scored(model ...string) Step {
+	args := append([]string{"evaluate"}, model...)
+	flag := "--suite"
+	if p.Tiny {
+		flag = "--collection"
+	}
+	for _, name := range p.measured() {
+		args = append(args, flag, name)
+	}
+	args = append(args, "--protocol", p.Protocol(), "--output", p.Folder)
+	for _, s := range p.Options.Set {
+		if key, _, _ := strings.Cut(s, "="); key == "device" || key == "threads" || strings.HasPrefix(key, "evaluate.") {
+			args = append(args, "--set", s)
+		}
+	}
+	return Step{StepEvaluate, args, path.Join(p.Folder, "summary.json")}
+}
+
+// measured names the collections.
+func (p *Plan) measured() []string {
+	switch {
+	case p.Tiny:
+		return []string{p.made(tinyName)}
+	case len(p.Tasks) > 0:
+		return p.Tasks
+	}
+	return []string{p.Suite}
+}
+
+// Protocol is how it is measured: as the authors did.
+func (p *Plan) Protocol() string { return tasks.ProtocolPaper }
+
+func (p *Plan) compare() Step { return p.own(StepCompare, "") }
+
+// own is a step that the command reproduce does itself.
+func (p *Plan) own(step, output string) Step {
+	args := []string{"reproduce", "--only", step}
+	for _, flag := range []struct {
+		given       bool
+		name, value string
+	}{
+		{p.Dir != "" && p.Dir != DefaultDir, "--experiments", p.Dir}, {p.Output != "", "--output", p.Output},
+		{p.Tiny, "--scale", "tiny"}, {len(p.Tasks) > 0, "--tasks", strings.Join(p.Tasks, ",")},
+	} {
+		if flag.given {
+			args = append(args, flag.name, flag.value)
+		}
+	}
+	if p.Published {
+		args = append(args, "--published")
+	}
+	for _, s := range p.Options.Set {
+		args = append(args, "--set", s)
+	}
+	return Step{step, append(args, p.Name), output}
+}
+
+// flowList writes texts as a YAML list on one line.
+func flowList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, text := range list {
+		quoted[i] = text
+		if strings.ContainsAny(text, "{}[],:#\"'*&!|>%@` ") {
+			quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+		}
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

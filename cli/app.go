@@ -24,6 +24,7 @@ func commands() []command {
 		reproduceCommand(),
 		encodeCommand(),
 		searchCommand(),
+		cacheCommand(),
 		scoreCommand(),
 		exportCommand(),
 		downloadCommand(),

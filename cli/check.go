@@ -158,12 +158,21 @@ func (r *checked) checkGroups(c *config.Config) error {
 }
 
 func (r *checked) checkCollections(ctx *cli.Context, c *config.Config) error {
-	collections, err := openCollections(ctx, c)
-	for _, collection := range collections {
+	entries, err := namedCollections(ctx, c)
+	problems := []error{err}
+	for _, entry := range entries {
+		collection, err := entry.Open(ctx.Context)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
 		r.Collections = append(r.Collections,
 			checkedCollection{Name: collection.Name, Queries: len(collection.Queries), Documents: len(collection.IDs)})
 	}
-	return err
+	return errors.Join(problems...)
 }
 
 // print writes a line a part.

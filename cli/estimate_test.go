@@ -93,3 +93,23 @@ func TestLearningParameters(t *testing.T) {
 		}
 	}
 }
+
+// estimatedStep is the estimate of a configuration's step whose models are folders.
+func estimatedStep(t *testing.T, file string) float64 {
+	t.Helper()
+	c, err := config.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var networks [2]network
+	for i, dir := range []string{c.Retriever.Checkpoint, c.LM.Checkpoint} {
+		shape, err := checkpoint.ReadConfig(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if networks[i], err = newNetwork(shape, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stepFlops(c, networks[0], networks[1])
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -218,7 +219,7 @@ func runOnly(ctx *cli.Context, plan *reproduce.Plan) error {
 		}
 	}
 	if !found {
-		return usagef(ctx, "found --only %s, expected one of %s", ctx.String("only"), strings.Join(names, ", "))
+		return usagef(ctx, "found --only %s, expected one of %s", ctx.String("only"), strings.Join(slices.Compact(names), ", "))
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ type Plan struct {
 func NewPlan(e Experiment, o Options) (*Plan, error) {
 	p := &Plan{Experiment: e, Options: o}
 	root := p.root()
-	p.Training, p.Folder = path.Join(root, e.Run), path.Join(root, e.Name)
+	p.Training, p.Folder = path.Join(root, e.Run), path.Join(root, e.Name) // the user may set another output
 	switch {
 	case o.Published && o.Tiny:
 		return nil, fmt.Errorf("%s: found a published adapter at the scale tiny, expected one of the two", e.Name)
@@ -83,8 +83,15 @@ func NewPlan(e Experiment, o Options) (*Plan, error) {
 		p.Steps = []Step{p.evaluatePublished(), p.compare()}
 		return p, nil
 	}
-	p.Steps = p.data()
-	p.Steps = append(p.Steps, p.check(), p.train(), p.export(), p.evaluate(), p.compare())
+	p.Training = filepath.ToSlash(p.Config.Output)
+	p.Steps = append(p.data(), p.check(), p.train())
+	if p.Config.Retriever.LoRA != nil {
+		if p.Config.Train.Steps == 0 {
+			return nil, fmt.Errorf("%s: train.steps: found 0, expected a number of steps, which names the checkpoint to export", e.Name)
+		}
+		p.Steps = append(p.Steps, p.export())
+	}
+	p.Steps = append(p.Steps, p.evaluate(), p.compare())
 	return p, nil
 }
 
@@ -184,7 +191,7 @@ func (p *Plan) data() []Step {
 // configured is a command with the training's configuration.
 func (p *Plan) configured(command string, more ...string) []string {
 	args := []string{command, "--config", p.Corpus.Config}
-	for _, s := range append(p.settings(), more...) {
+	for _, s := range lastOfKeys(append(p.settings(), more...)) {
 		args = append(args, "--set", s)
 	}
 	return args
@@ -192,7 +199,7 @@ func (p *Plan) configured(command string, more ...string) []string {
 
 // check reads everything before days of training: groups, models, and the benchmarks that are measured at the end.
 func (p *Plan) check() Step {
-	return Step{StepCheck, p.configured("check", "evaluate.protocol="+p.Protocol(), "evaluate.collections="+flowList(p.measured())), p.Folder}
+	return Step{StepCheck, p.configured("check", protocolKey+"="+p.Protocol(), "evaluate.collections="+flowList(p.measured())), p.Folder}
 }
 
 func (p *Plan) train() Step {
@@ -225,7 +232,8 @@ func (p *Plan) scored(model ...string) Step {
 	}
 	args = append(args, "--protocol", p.Protocol(), "--output", p.Folder)
 	for _, s := range p.Options.Set {
-		if key, _, _ := strings.Cut(s, "="); key == "device" || key == "threads" || strings.HasPrefix(key, "evaluate.") {
+		key, _, _ := strings.Cut(s, "=")
+		if key == "device" || key == "threads" || strings.HasPrefix(key, "evaluate.") && key != protocolKey {
 			args = append(args, "--set", s)
 		}
 	}
@@ -243,8 +251,17 @@ func (p *Plan) measured() []string {
 	return []string{p.Suite}
 }
 
-// Protocol is how it is measured: as the authors did.
-func (p *Plan) Protocol() string { return tasks.ProtocolPaper }
+const protocolKey = "evaluate.protocol"
+
+// Protocol is how it is measured: as the authors did, unless the user says otherwise.
+func (p *Plan) Protocol() string {
+	for _, s := range slices.Backward(p.Options.Set) {
+		if protocol, ok := strings.CutPrefix(s, protocolKey+"="); ok {
+			return protocol
+		}
+	}
+	return tasks.ProtocolPaper
+}
 
 func (p *Plan) compare() Step { return p.own(StepCompare, "") }
 

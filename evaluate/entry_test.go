@@ -80,7 +80,9 @@ func TestUnopenedCollections(t *testing.T) {
 	var events []string
 	entries := lazily(t, 3, &events, func(*evaluate.Collection) {})
 	for _, i := range []int{0, 2} {
-		entries[i].Open = func(context.Context) (*evaluate.Collection, error) { return nil, fmt.Errorf("%s is broken", entries[i].Name) }
+		entries[i].Open = func(context.Context) (*evaluate.Collection, error) {
+			return nil, fmt.Errorf("%s is broken", entries[i].Name)
+		}
 	}
 	output := filepath.Join(t.TempDir(), "out")
 	results, err := evaluateEach(t, entries, output, nil)

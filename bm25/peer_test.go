@@ -1,4 +1,4 @@
-package bm25_test
+package bm25
 
 import (
 	"encoding/json"
@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"revela/bm25"
-	"revela/data/jsonl"
 	"revela/internal/testdata"
 )
 
@@ -35,7 +33,7 @@ func TestDataNearest(t *testing.T) {
 		if err := json.Unmarshal(output, &peer); err != nil {
 			t.Fatal(err)
 		}
-		searcher := finderOf(t, path).NewSearcher()
+		searcher := buildFinder(t, Defaults(English), textsOf(t, path)).NewSearcher()
 		worst := 0.0
 		for i, query := range peer.Queries {
 			hits := searcher.Nearest(query, len(peer.Scores[i]), nil)
@@ -51,31 +49,4 @@ func TestDataNearest(t *testing.T) {
 		}
 		t.Logf("%s: %d texts, largest difference of a score %.1e", name, len(peer.Queries), worst)
 	}
-}
-
-func finderOf(t testing.TB, path string) *bm25.Finder {
-	t.Helper()
-	builder, err := bm25.NewBuilder(bm25.Defaults(bm25.English))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, err := jsonl.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lines.Close()
-	for lines.Next() {
-		var document struct{ Text string }
-		if err := json.Unmarshal(lines.Line().Text, &document); err != nil {
-			t.Fatal(err)
-		}
-		if err := builder.Add(document.Text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	finder, err := builder.BuildFinder()
-	if err != nil || lines.Err() != nil {
-		t.Fatal(err, lines.Err())
-	}
-	return finder
 }

@@ -57,11 +57,13 @@ func newNeighbours(opt Options, size int, at func(int) (unit, error)) (*neighbou
 	if opt.Unit == Functions {
 		analysis = bm25.Code
 	}
-	builder, err := bm25.NewBuilder(bm25.Defaults(analysis))
+	index := bm25.Defaults(analysis)
+	index.Threads = opt.threads()
+	builder, err := bm25.NewBuilder(index)
 	if err != nil {
 		return nil, fmt.Errorf("group by bm25: %w", err)
 	}
-	n.near = &bm25Ranker{builder: builder, threads: opt.Threads}
+	n.near = &bm25Ranker{builder: builder, threads: opt.threads()}
 	if opt.Ranks > 1 {
 		n.near = &sharedRanker{ranker: n.near, rank: opt.Rank, ranks: opt.Ranks, dir: opt.exchangeDir(), unit: opt.Unit}
 	}

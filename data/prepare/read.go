@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -88,10 +87,7 @@ func (r *reader) read(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	threads := r.opt.Threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads := r.opt.threads()
 	todo, inOrder := make(chan *job), make(chan *job, 2*threads)
 	for range threads {
 		running.Go(func() { r.cutAll(ctx, todo) })

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +93,45 @@ func TestLearningParameters(t *testing.T) {
 		if got := n.learning(test.freeze, test.lora); got != test.want {
 			t.Errorf("freeze %s, lora %v: %d weights learn, want %d", test.freeze, test.lora, got, test.want)
 		}
+	}
+}
+
+// The estimate counts what the benchmark counts on models that are at hand.
+func TestFixtureStepFlops(t *testing.T) {
+	dir := t.TempDir()
+	fixture := filepath.Join(testdata.Fixtures(t), "tiny-llama")
+	texts := make([]string, 4)
+	for i := range texts {
+		texts[i] = strings.Repeat(fmt.Sprintf("text %d is long enough to be cut ", i), 10)
+	}
+	line, err := json.Marshal(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := filepath.Join(dir, "groups.jsonl")
+	write(t, groups, string(line)+"\n")
+	stdout, stderr, status := run(t, "bench", "step", "--retriever", filepath.Join(fixture, "retriever"), "--lm", filepath.Join(fixture, "lm"), "--groups", groups,
+		"--group-size", "4", "--max-len", "33", "--steps", "1", "--dtype", "bf16", "--lora-r", "4", "--tau", "1e-9", "--breakdown")
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	var result struct {
+		Breakdown struct {
+			FLOPs float64 `json:"flops"`
+		} `json:"breakdown"`
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &result); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "c.yaml"), fmt.Sprintf(`precision: bf16
+retriever: {checkpoint: %[1]s/retriever, max_length: 33, lora: {rank: 4, alpha: 8}}
+lm: {checkpoint: %[1]s/lm, lora: {rank: 4, alpha: 8}}
+data: {group_size: 4, max_length: 32}
+train: {groups_per_step: 1}
+`, fixture))
+	if got := estimatedStep(t, filepath.Join(dir, "c.yaml")); got != result.Breakdown.FLOPs {
+		t.Errorf("estimated %g operations, counted %g", got, result.Breakdown.FLOPs)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"revela/internal/fakehub"
 	"revela/internal/testdata"
 	"revela/reproduce"
 )
@@ -269,81 +268,4 @@ func readFolder(t *testing.T, dir string) map[string]string {
 		}
 	}
 	return files
-}
-
-func TestDownloadLink(t *testing.T) {
-	madeHub(t)
-	hub := fakehub.New(t, map[string]map[string]string{"datasets/org/a": {"x.jsonl": "1"}, "datasets/org/b": {"y.jsonl": "2"}})
-	t.Setenv("HF_ENDPOINT", hub.Server.URL)
-	dir := t.TempDir()
-	link := filepath.Join(dir, "below", "link")
-	for _, test := range []struct{ id, file string }{{"org/a", "x.jsonl"}, {"org/b", "y.jsonl"}} {
-		if _, stderr, status := run(t, "download", "--dataset", "--link", link, test.id); status != 0 || !exists(link, test.file) {
-			t.Errorf("status %d: %s", status, stderr)
-		}
-	}
-	write(t, filepath.Join(dir, "file"), "mine")
-	_, stderr, status := run(t, "download", "--dataset", "--link", filepath.Join(dir, "file"), "org/a")
-	if want := "revela: link " + dir + "/file: it is there and no link\n"; status != 1 || !strings.HasSuffix(stderr, want) || readPage(t, filepath.Join(dir, "file")) != "mine" {
-		t.Errorf("status %d: %s", status, stderr)
-	}
-	requireFailure(t, 2, "download: found --link with more than one folder, expected one ID and no --task (see revela download --help)",
-		"download", "--link", link, "org/a", "org/b")
-}
-
-func TestExpandFiles(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"b.jsonl", "a.parquet", "README.md", "sub/c.jsonl.zst", "[x].jsonl"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, name), "")
-	}
-	got, err := expandFiles([]string{dir + "/**/*.{jsonl.zst,parquet}", dir + "/none*", dir + "/[x].jsonl"})
-	want := []string{dir + "/a.parquet", dir + "/sub/c.jsonl.zst", dir + "/none*", dir + "/[x].jsonl"}
-	if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("got %v, %v, want %v", got, err, want)
-	}
-	if _, err := expandFiles([]string{dir + "/{a"}); err == nil {
-		t.Error("a broken pattern is no error")
-	}
-}
-
-// The estimate counts what the benchmark counts on models that are at hand.
-func TestFixtureStepFlops(t *testing.T) {
-	dir := t.TempDir()
-	fixture := filepath.Join(testdata.Fixtures(t), "tiny-llama")
-	texts := make([]string, 4)
-	for i := range texts {
-		texts[i] = strings.Repeat(fmt.Sprintf("text %d is long enough to be cut ", i), 10)
-	}
-	line, err := json.Marshal(texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups := filepath.Join(dir, "groups.jsonl")
-	write(t, groups, string(line)+"\n")
-	stdout, stderr, status := run(t, "bench", "step", "--retriever", filepath.Join(fixture, "retriever"), "--lm", filepath.Join(fixture, "lm"), "--groups", groups,
-		"--group-size", "4", "--max-len", "33", "--steps", "1", "--dtype", "bf16", "--lora-r", "4", "--tau", "1e-9", "--breakdown")
-	if status != 0 {
-		t.Fatalf("status %d: %s", status, stderr)
-	}
-	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	var result struct {
-		Breakdown struct {
-			FLOPs float64 `json:"flops"`
-		} `json:"breakdown"`
-	}
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &result); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "c.yaml"), fmt.Sprintf(`precision: bf16
-retriever: {checkpoint: %[1]s/retriever, max_length: 33, lora: {rank: 4, alpha: 8}}
-lm: {checkpoint: %[1]s/lm, lora: {rank: 4, alpha: 8}}
-data: {group_size: 4, max_length: 32}
-train: {groups_per_step: 1}
-`, fixture))
-	if got := estimatedStep(t, filepath.Join(dir, "c.yaml")); got != result.Breakdown.FLOPs {
-		t.Errorf("estimated %g operations, counted %g", got, result.Breakdown.FLOPs)
-	}
 }

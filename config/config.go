@@ -158,7 +158,7 @@ type Objective struct {
 
 // Data is the training groups and how they are read.
 type Data struct {
-	// JSON Lines (plain, .gz, .zst) or Parquet files; a line is a list of texts, `{"src":…, "text":[…]}` or `{"query":[…], "text":[…]}`, a row of Parquet has these columns.
+	// JSON Lines (plain, .gz, .zst) or Parquet files, or patterns of their names (`*`, `**`, `{a,b}`); a line is a list of texts, `{"src":…, "text":[…]}` or `{"query":[…], "text":[…]}`, a row of Parquet has these columns.
 	Groups []string `yaml:"groups"`
 	// Texts in a group: longer lines are cut to it, shorter ones used as they are; fewer than 2 texts is an error.
 	GroupSize int `yaml:"group_size" is:"[2,)"`

@@ -109,7 +109,7 @@ func (o Options) validateNumbers() error {
 		all = append(all, fmt.Errorf("prepare.group_size: %d, expected at least 2 (4 with queries: chunks)", o.GroupSize))
 	}
 	if o.Holdout < 0 || o.Tuning < 0 || o.Holdout+o.Tuning >= 1 {
-		all = append(all, fmt.Errorf("prepare.holdout: %v and tuning %v, expected shares from 0 whose sum is below 1", o.Holdout, o.Tuning))
+		all = append(all, fmt.Errorf("prepare.holdout: %v and prepare.tuning %v, expected shares from 0 whose sum is below 1", o.Holdout, o.Tuning))
 	}
 	return errors.Join(append(all, o.validateNeighbours())...)
 }

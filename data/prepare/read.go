@@ -137,7 +137,7 @@ func (r *reader) takeAll(ctx context.Context, inOrder <-chan *job) error {
 		return r.interrupted(at, err)
 	}
 	at.Done = true
-	return r.work.save(at, r.work.kept)
+	return r.work.save(at, r.work.kept || r.opt.GroupBy == BM25 && r.count.Units >= keptUnits)
 }
 
 // interrupted saves what was read when the user interrupts, if that is worth while.

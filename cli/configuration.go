@@ -28,14 +28,7 @@ func configuration(ctx *cli.Context, own keys) (*config.Config, error) {
 		}
 	}
 	overrides = append(overrides, config.Sets(ctx.StringSlice("set"))...)
-	c, err := config.LoadWith(ctx.String("config"), overrides)
-	if err != nil {
-		return nil, err
-	}
-	if c.Data.Groups, err = expandFiles(c.Data.Groups); err != nil {
-		return nil, fmt.Errorf("%s: data.groups: %w", c.At("data.groups"), err)
-	}
-	return c, nil
+	return config.LoadWith(ctx.String("config"), overrides)
 }
 
 func flagOverride(ctx *cli.Context, name, key string) (config.Override, error) {

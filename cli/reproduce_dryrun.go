@@ -31,6 +31,7 @@ type dryRun struct {
 	Experiment string  `json:"experiment"`
 	Table      int     `json:"table"`
 	Suite      string  `json:"suite"`
+	Scale      string  `json:"scale"`
 	Rate       float64 `json:"flops"`  // of large products, a second
 	Source     string  `json:"source"` // of that rate
 	Note       string  `json:"note,omitempty"`
@@ -43,15 +44,15 @@ func printDryRun(ctx *cli.Context, plan *reproduce.Plan) error {
 		return err
 	}
 	e := &estimator{plan: plan, fetched: map[string]bool{}}
-	result := dryRun{Experiment: plan.Name, Table: plan.Table, Suite: plan.Suite, Note: strings.TrimSpace(plan.Corpus.Note)}
+	result := dryRun{Experiment: plan.Name, Table: plan.Table, Suite: plan.Suite, Scale: ctx.String("scale"), Note: strings.TrimSpace(plan.Corpus.Note)}
 	if result.Rate, result.Source, err = productRate(ctx, plan.Config); err != nil {
 		return err
 	}
 	e.rate = result.Rate
 	e.retriever, e.lm = e.shape(ctx, plan.Config.Retriever.Checkpoint, plan.Config.Retriever.Revision), e.shape(ctx, plan.Config.LM.Checkpoint, plan.Config.LM.Revision)
-	for i, step := range plan.Steps {
+	for _, step := range plan.Steps {
 		c := cost{Step: step.Name, Command: step.Args, Done: record.Has(step)}
-		if err := e.estimate(step, i, &c); err != nil {
+		if err := e.estimate(step, &c); err != nil {
 			return err
 		}
 		result.Steps = append(result.Steps, c)
@@ -94,7 +95,11 @@ func productRate(ctx *cli.Context, c *config.Config) (rate float64, source strin
 // print writes a step's command and below it what it takes.
 func (d *dryRun) print(ctx *cli.Context) {
 	w := ctx.App.Writer
-	fmt.Fprintf(w, "%s: table %d of arXiv 2506.16552, %s\n", d.Experiment, d.Table, d.Suite)
+	fmt.Fprintf(w, "%s: table %d of arXiv 2506.16552, %s", d.Experiment, d.Table, d.Suite)
+	if d.Scale == "tiny" {
+		fmt.Fprint(w, ", its chain on models and data made here")
+	}
+	fmt.Fprintln(w)
 	if d.Note != "" {
 		fmt.Fprintln(w, d.Note)
 	}

@@ -69,11 +69,11 @@ func (e *estimator) shape(ctx *cli.Context, name, revision string) *network {
 }
 
 // estimate fills in what a step takes.
-func (e *estimator) estimate(step reproduce.Step, at int, c *cost) error {
+func (e *estimator) estimate(step reproduce.Step, c *cost) error {
 	nothing := int64(0)
 	switch step.Name {
-	case reproduce.StepGroups:
-		e.groups(e.plan.Corpus.Groups[at], step, c)
+	case reproduce.StepPairs:
+		c.Note = e.groups()
 	case reproduce.StepCheck:
 		e.models(c)
 	case reproduce.StepTrain:
@@ -90,13 +90,16 @@ func (e *estimator) estimate(step reproduce.Step, at int, c *cost) error {
 	return nil
 }
 
-func (e *estimator) groups(d reproduce.Dataset, step reproduce.Step, c *cost) {
-	if c.Done {
-		nothing := int64(0)
-		c.Download = &nothing
+// groups says what is known of the published groups.
+func (e *estimator) groups() string {
+	if e.plan.Tiny {
+		return ""
 	}
-	c.Note = fmt.Sprintf("%s groups of %d chunks, about %s of text; the size of the files is not known",
-		count(int64(d.Number)), chunksInGroup, size(int64(d.Number)*chunksInGroup*chunkBytes))
+	n := int64(0)
+	for _, d := range e.plan.Corpus.Groups {
+		n += int64(d.Number)
+	}
+	return fmt.Sprintf("%s groups of %d chunks, about %s of text", count(n), chunksInGroup, size(n*chunksInGroup*chunkBytes))
 }
 
 // models is what check fetches. Weights lie on the hub in bf16.
@@ -124,7 +127,10 @@ func (e *estimator) models(c *cost) {
 	if known {
 		c.Download = &total
 	}
-	c.Note = "the models'; and the benchmark's data, whose size is not known"
+	c.Note = "that is the models; of unknown size: the benchmark"
+	if !e.plan.Corpus.Pairs {
+		c.Note += " and " + e.groups()
+	}
 }
 
 func (e *estimator) train(c *cost) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"revela/config"
+	"revela/data/hub"
 	"revela/evaluate/tasks"
 )
 
@@ -15,9 +16,8 @@ import (
 const (
 	StepMake     = "make"     // tiny: models, documents and a collection
 	StepPrepare  = "prepare"  // tiny: documents to groups
-	StepGroups   = "groups"   // the published groups into the hub's cache
 	StepPairs    = "pairs"    // groups to pairs of crops
-	StepCheck    = "check"    // models and benchmarks fetched, everything validated
+	StepCheck    = "check"    // groups, models and benchmarks fetched, everything validated
 	StepTrain    = "train"    // a run folder
 	StepExport   = "export"   // the adapter, as the authors publish theirs
 	StepEvaluate = "evaluate" // as the authors did
@@ -149,19 +149,17 @@ func (p *Plan) groups() []string {
 	return p.Sources()
 }
 
-// Sources are the files of groups, or patterns of them, before anything is made of them.
+// Sources are the groups before anything is made of them: files, or data sets of the hub.
 func (p *Plan) Sources() []string {
 	if p.Tiny {
 		return []string{p.tinyGroups()}
 	}
-	var patterns []string
+	var sources []string
 	for _, d := range p.Corpus.Groups {
-		patterns = append(patterns, p.link(d)+"/**/*.{jsonl,jsonl.gz,jsonl.zst,parquet}")
+		sources = append(sources, hub.Scheme+"datasets/"+d.ID+"@"+d.Revision)
 	}
-	return patterns
+	return sources
 }
-
-func (p *Plan) link(d Dataset) string { return path.Join(p.root(), "groups", path.Base(d.ID)) }
 
 func (p *Plan) pairsFile() string {
 	var names []string

@@ -9,16 +9,12 @@ import (
 	"revela/evaluate/tasks"
 )
 
-// data are the steps that bring the groups.
+// data are the steps that make the groups, where the published ones do not serve as they are.
 func (p *Plan) data() []Step {
 	var steps []Step
 	if p.Tiny {
 		steps = append(steps, p.own(StepMake, p.made()), Step{StepPrepare, []string{"prepare", "--config", p.Corpus.Config,
 			"--set", "prepare.input=" + flowList([]string{p.made("documents.jsonl")}), "--set", "prepare.output=" + p.tinyGroups()}, p.tinyGroups()})
-	} else {
-		for _, d := range p.Corpus.Groups {
-			steps = append(steps, Step{StepGroups, []string{"download", "--dataset", "--revision", d.Revision, "--link", p.link(d), d.ID}, p.link(d)})
-		}
 	}
 	if p.Corpus.Pairs {
 		steps = append(steps, p.own(StepPairs, p.pairsFile()))

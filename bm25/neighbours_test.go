@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +35,11 @@ func BenchmarkNeighbours(b *testing.B) {
 		b.ReportMetric(indexed.Sub(start).Seconds(), "s/index")
 		b.ReportMetric(float64(count)/time.Since(indexed).Seconds(), "neighbours/s")
 	}
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(usage.Maxrss>>10), "MiB") // texts included
 }
 
 // searchAll finds the nearest of count documents on all threads.

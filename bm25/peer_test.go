@@ -11,7 +11,7 @@ import (
 	"revela/internal/testdata"
 )
 
-// TestDataNearest compares the neighbours of real texts with those that bm25s ranks highest.
+// TestDataNearest compares the neighbours of real texts, or of those in $REVELA_CHUNKS, with those that bm25s ranks highest.
 func TestDataNearest(t *testing.T) {
 	python := os.Getenv("REVELA_PYTHON")
 	if python == "" {
@@ -20,8 +20,11 @@ func TestDataNearest(t *testing.T) {
 	if err := exec.Command(python, "-c", "import bm25s, Stemmer; assert Stemmer.version() >= '3.1'").Run(); err != nil {
 		t.Skipf("%s has no bm25s, or no PyStemmer of release 3.1 or later", python)
 	}
-	for _, name := range []string{"scifact/corpus.jsonl", "text-tldr/docs.jsonl", "cosqa/corpus.jsonl"} {
-		path := testdata.Data(t, name)
+	paths := []string{testdata.Data(t, "scifact/corpus.jsonl"), testdata.Data(t, "text-tldr/docs.jsonl"), testdata.Data(t, "cosqa/corpus.jsonl")}
+	if chunks := os.Getenv("REVELA_CHUNKS"); chunks != "" {
+		paths = []string{chunks}
+	}
+	for _, path := range paths {
 		output, err := exec.Command(python, filepath.Join("testdata", "neighbours.py"), path, "150", "15").Output()
 		if err != nil {
 			t.Fatal(err)
@@ -38,15 +41,15 @@ func TestDataNearest(t *testing.T) {
 		for i, query := range peer.Queries {
 			hits := searcher.Nearest(query, len(peer.Scores[i]), nil)
 			if len(hits) != len(peer.Scores[i]) {
-				t.Fatalf("%s: text %d has %d neighbours, bm25s finds %d", name, query, len(hits), len(peer.Scores[i]))
+				t.Fatalf("%s: text %d has %d neighbours, bm25s finds %d", path, query, len(hits), len(peer.Scores[i]))
 			}
 			for place, hit := range hits {
 				worst = max(worst, math.Abs(float64(hit.Score-peer.Scores[i][place])))
 			}
 		}
 		if worst > 1e-3 {
-			t.Errorf("%s: scores differ by up to %g", name, worst)
+			t.Errorf("%s: scores differ by up to %g", path, worst)
 		}
-		t.Logf("%s: %d texts, largest difference of a score %.1e", name, len(peer.Queries), worst)
+		t.Logf("%s: %d texts, largest difference of a score %.1e", path, len(peer.Queries), worst)
 	}
 }

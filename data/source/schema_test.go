@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"revela/internal/testdata"
 )
 
 // The files below have every element and attribute that the published dumps have, in their order.
@@ -115,7 +117,7 @@ func TestStackOverflowPosts(t *testing.T) {
 		{ID: "4", Title: "Convert &lt;T&gt; & double", Text: text, Line: 3}, {ID: "5", Title: "New tags", Text: text, Line: 4},
 		{ID: "7", Parent: "4", Text: "Use this.", Line: 5},
 	}
-	got, wrong := readAll(t, write(t, "Posts.xml", content))
+	got, wrong := readAll(t, testdata.Write(t, "Posts.xml", content))
 	if len(wrong) > 0 || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v %v\nwant %+v", got, wrong, want)
 	}

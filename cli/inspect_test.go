@@ -10,6 +10,7 @@ import (
 	"revela/data/inspect"
 	"revela/internal/fakehub"
 	"revela/internal/fixture"
+	"revela/train"
 )
 
 // groupsFile writes groups of two texts each, made by number, of a source.
@@ -96,4 +97,26 @@ func TestDataSetsOfTheHub(t *testing.T) {
 		!strings.HasSuffix(stderr, "and HF_HUB_OFFLINE is set: unset it, or name a local folder\n") {
 		t.Errorf("offline: status %d: %s", status, stderr)
 	}
+}
+
+// Training and check read groups of a data set by its name.
+func TestFixtureTrainOnDataSetOfTheHub(t *testing.T) {
+	_, file := tinyRun(t, "")
+	hub := fakehub.New(t, map[string]map[string]string{"datasets/org/groups": {
+		"data/train-00000-of-00001.jsonl": `["Rain again.", "The lamp turns slowly.", "Ships' logs give wind."]` + "\n", "data/test.jsonl": "no groups\n",
+	}})
+	t.Setenv("HF_ENDPOINT", hub.Server.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	t.Setenv("HF_HUB_OFFLINE", "0")
+	name := "data.groups=[org/groups@" + fakehub.Commit + "]"
+	if stdout, stderr, status := run(t, "check", "--config", file, "--set", name); status != 0 || !strings.Contains(stdout, "1; the first has 3 texts") {
+		t.Errorf("check: status %d: %s%s", status, stdout, stderr)
+	}
+	var summary train.Summary
+	requireResult(t, &summary, "train", "--config", file, "--set", name)
+	if summary.Step != 2 {
+		t.Errorf("got %+v", summary)
+	}
+	requireFailure(t, 1, "--set data.groups=[hf://org/groups]: data.groups: hf://org/groups: expected hf://datasets/ORG/NAME, perhaps with @REVISION and /PATTERN",
+		"train", "--config", file, "--set", "data.groups=[hf://org/groups]", "--set", "train.resume=never")
 }

@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 		os.Exit(Main(os.Args))
 	}
 	dir, err := os.MkdirTemp("", "revela-cli-test.*")
+	if err == nil {
+		err = os.Chmod(dir, 0o777) // a test is another user
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

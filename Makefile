@@ -62,7 +62,10 @@ $(TOOLS)/staticcheck:
 bench: build ## measure step, encoding, tokenising, preparing, loading into benchmarks/ (BENCH="step encode": some)
 	@python3 scripts/bench.py $(BENCH_FLAGS)
 
-.PHONY: bench-guard race
+bench-neighbours: setup ## time BM25 neighbours beside bm25s ($PEER_PYTHON); NEIGHBOURS="N …": numbers of chunks
+	@$(with_libtorch) python3 -B scripts/bench_neighbours.py $(NEIGHBOURS)
+
+.PHONY: bench-guard bench-neighbours race
 bench-guard: build ## measure the step and fail where a ratio is worse than benchmarks/baseline.json allows
 	@python3 scripts/bench.py --guard
 

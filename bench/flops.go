@@ -42,7 +42,7 @@ func countFlops(m train.Models, b *train.Batch, pairs []torch.Pair, compute torc
 		f.Attention += attentionFlops(m.LM, own.SelfPairs(), true) + attentionFlops(m.LM, pairs, false)
 	}
 	head := headOf(m.LM)
-	f.Loss = linearFlops(int64(len(b.Targets.Rows)), head.Shape[0], head.Shape[1], true, head.Learns)
+	f.Loss = LinearFlops(int64(len(b.Targets.Rows)), head.Shape[0], head.Shape[1], true, head.Learns)
 	return f
 }
 
@@ -52,7 +52,7 @@ func (f *flops) addNetwork(b model.Backbone, compute torch.DType, tokens func(la
 	for name, l := range b.Linears() {
 		layer := layerOf(name)
 		inputGradient := layer > 0 || embeddings || !readsLayerInput(name)
-		f.Linear += layerFlops(l, tokens(layer, name), inputGradient, compute)
+		f.Linear += LayerFlops(l, tokens(layer, name), inputGradient, compute)
 	}
 }
 
@@ -60,29 +60,30 @@ func (f *flops) addNetwork(b model.Backbone, compute torch.DType, tokens func(la
 func forwardFlops(b model.Backbone, p *model.Packed) float64 {
 	total := float64(b.Depth()) * attentionFlops(b, p.SelfPairs(), b.Causal()) / 3 // 2 of the 6 products
 	for _, l := range b.Linears() {
-		total += linearFlops(p.Tokens(), l.Weight.Shape[0], l.Weight.Shape[1], false, false)
+		total += LinearFlops(p.Tokens(), l.Weight.Shape[0], l.Weight.Shape[1], false, false)
 	}
 	return total
 }
 
-// layerFlops counts a linear layer with its LoRA, forward and backward.
-func layerFlops(l *model.Linear, tokens int64, inputGradient bool, compute torch.DType) float64 {
+// LayerFlops counts a linear layer that reads so many tokens, with its LoRA, forward and backward. Only the shapes of its
+// parameters are read.
+func LayerFlops(l *model.Linear, tokens int64, inputGradient bool, compute torch.DType) float64 {
 	out, in := l.Weight.Shape[0], l.Weight.Shape[1]
-	apart := linearFlops(tokens, out, in, inputGradient, l.Weight.Learns)
+	apart := LinearFlops(tokens, out, in, inputGradient, l.Weight.Learns)
 	if l.LoRA == nil {
 		return apart
 	}
 	rank := l.LoRA.A.Shape[0]
-	apart += linearFlops(tokens, rank, in, inputGradient, true) + linearFlops(tokens, out, rank, true, true)
+	apart += LinearFlops(tokens, rank, in, inputGradient, true) + LinearFlops(tokens, out, rank, true, true)
 	if compute != torch.Float32 { // the sum of weight and update would round small updates away
 		return apart
 	}
-	merged := linearFlops(tokens, out, in, inputGradient, true) + linearFlops(out, in, rank, true, true)
+	merged := LinearFlops(tokens, out, in, inputGradient, true) + LinearFlops(out, in, rank, true, true)
 	return min(apart, merged)
 }
 
-// linearFlops counts x Wᵀ of so many rows, and the gradients that are wanted.
-func linearFlops(rows, out, in int64, inputGradient, weightGradient bool) float64 {
+// LinearFlops counts x Wᵀ of so many rows, and the gradients that are wanted.
+func LinearFlops(rows, out, in int64, inputGradient, weightGradient bool) float64 {
 	products := 1.0
 	if inputGradient {
 		products++

@@ -27,7 +27,7 @@ func TestLayerFlops(t *testing.T) {
 		"LoRA apart":        {&model.Linear{Weight: weight(20, 10, false), LoRA: lora}, true, torch.Float32, 2*2*100*200 + 3*2*100*2*(10+20)},
 		"LoRA of high rank": {&model.Linear{Weight: weight(20, 10, false), LoRA: &model.LoRA{A: weight(50, 10, true), B: weight(20, 50, true)}}, true, torch.Float32, 3*2*100*200 + 3*2*20*50*10},
 	} {
-		if got := layerFlops(test.layer, 100, test.input, test.dtype); got != test.want {
+		if got := LayerFlops(test.layer, 100, test.input, test.dtype); got != test.want {
 			t.Errorf("%s: %g operations, want %g", name, got, test.want)
 		}
 	}

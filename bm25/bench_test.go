@@ -12,14 +12,14 @@ import (
 func BenchmarkIndex(b *testing.B) {
 	texts, _ := scifact(b)
 	for b.Loop() {
-		index(b, texts)
+		bm25.BuildForTest(b, bm25.Defaults(bm25.English), texts)
 	}
 }
 
 // BenchmarkSearch finds the best 1000 documents for scifact's 300 test queries, one thread.
 func BenchmarkSearch(b *testing.B) {
 	texts, queries := scifact(b)
-	x := index(b, texts)
+	x := bm25.BuildForTest(b, bm25.Defaults(bm25.English), texts)
 	for b.Loop() {
 		for _, query := range queries {
 			if _, err := x.Search(query, 1000); err != nil {
@@ -43,32 +43,4 @@ func scifact(b *testing.B) (texts, queries []string) {
 		b.Fatal(err)
 	}
 	return texts, c.QueryTexts()
-}
-
-func index(b *testing.B, texts []string) *bm25.Index {
-	b.Helper()
-	builder, err := bm25.NewBuilder(bm25.Defaults(bm25.English))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, text := range texts {
-		if err := builder.Add(text); err != nil {
-			b.Fatal(err)
-		}
-	}
-	x, err := builder.Build()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return x
-}
-
-// BenchmarkNearest finds the 15 nearest of each of scifact's abstracts, one thread; `testdata/neighbours.py CORPUS 500 15 time`
-// is bm25s's counterpart.
-func BenchmarkNearest(b *testing.B) {
-	finder := finderOf(b, testdata.Data(b, "scifact", "corpus.jsonl"))
-	searcher := finder.NewSearcher()
-	for i := 0; b.Loop(); i++ {
-		searcher.Nearest(int32(i%finder.Len()), 15, nil)
-	}
 }

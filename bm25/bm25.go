@@ -21,6 +21,7 @@ type Options struct {
 	Analysis Analysis
 	K1       float64 // saturation of the term frequency
 	B        float64 // weight of the document's length
+	Threads  int     // that build it, 0 for one; what is built does not depend on it
 }
 
 // Defaults returns bm25s's parameters, k1 1.5 and b 0.75, with an analysis.

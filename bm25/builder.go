@@ -4,18 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
 // Builder collects documents for an index or a finder. Until then it holds 5 bytes for each distinct term of each
-// document, and the words met.
+// document, the words met, and the texts of the latest documents: up to 4096, whose terms several threads look for at once.
 type Builder struct {
 	options Options
 	terms   map[string]int32
 	words   map[string]int32 // word before stop words and stemming → its term, or dropped
 	vectors vectors
 	lengths []int32 // of the documents, in terms
-	found   []int32 // terms of the document at hand
+	batch   []pendingDocument
+}
+
+// pendingDocument is a document whose terms are not in the vectors yet.
+type pendingDocument struct {
+	text    string
+	terms   []int32  // −1 − i for word i of unknown
+	unknown []string // words that no document before the batch has
 }
 
 const dropped = -1
@@ -32,26 +40,89 @@ func NewBuilder(options Options) (*Builder, error) {
 }
 
 // Len returns the number of documents added.
-func (b *Builder) Len() int { return len(b.lengths) }
+func (b *Builder) Len() int { return len(b.lengths) + len(b.batch) }
 
-// Add adds a document; the first one has position 0. An empty one counts as a document without terms.
+// Add adds a document; the first one has position 0. An empty one counts as a document without terms. The text must stay as
+// it is until the index is built.
 func (b *Builder) Add(text string) error {
-	if len(b.lengths) == math.MaxInt32 {
+	if b.Len() == math.MaxInt32 {
 		return errors.New("bm25: too many documents for one index")
 	}
-	b.found = b.found[:0]
-	b.options.Analysis.eachWord(text, func(word string) {
-		term, known := b.words[word]
-		if !known {
-			term = b.addWord(strings.Clone(word)) // a part of text would keep all of it
-		}
-		if term != dropped {
-			b.found = append(b.found, term)
+	if b.batch == nil {
+		b.batch = make([]pendingDocument, 0, blockDocuments)
+	}
+	b.batch = b.batch[:len(b.batch)+1]
+	b.batch[len(b.batch)-1].text = text
+	if len(b.batch) == blockDocuments {
+		b.addBatch()
+	}
+	return nil
+}
+
+// addBatch finds the terms of the documents at hand: known words on all threads, then new ones in the order of the
+// documents, so that terms are numbered as one thread would.
+func (b *Builder) addBatch() {
+	ranges := parts(len(b.batch), 16*b.options.Threads)
+	inParallel(len(ranges), b.options.Threads, func(part int) {
+		for i := ranges[part].from; i < ranges[part].to; i++ {
+			b.lookUp(&b.batch[i])
 		}
 	})
-	b.lengths = append(b.lengths, int32(len(b.found)))
-	b.vectors.add(b.found)
-	return nil
+	for i := range b.batch {
+		b.addUnknown(&b.batch[i])
+	}
+	inParallel(len(ranges), b.options.Threads, func(part int) {
+		for i := ranges[part].from; i < ranges[part].to; i++ {
+			slices.Sort(b.batch[i].terms)
+		}
+	})
+	for i := range b.batch {
+		d := &b.batch[i]
+		b.lengths = append(b.lengths, int32(len(d.terms)))
+		b.vectors.add(d.terms)
+		if d.text = ""; cap(d.terms) > maxKeptTerms {
+			d.terms = nil
+		}
+	}
+	b.batch = b.batch[:0]
+}
+
+// maxKeptTerms is up to what size a document's room is used again.
+const maxKeptTerms = 1 << 12
+
+// lookUp finds the terms of a document's words as far as they are known.
+func (b *Builder) lookUp(d *pendingDocument) {
+	d.terms, d.unknown = d.terms[:0], nil
+	b.options.Analysis.eachWord(d.text, func(word string) {
+		term, known := b.words[word]
+		switch {
+		case !known:
+			d.unknown = append(d.unknown, word)
+			d.terms = append(d.terms, -int32(len(d.unknown)))
+		case term != dropped:
+			d.terms = append(d.terms, term)
+		}
+	})
+}
+
+// addUnknown gives the words that were not known their terms.
+func (b *Builder) addUnknown(d *pendingDocument) {
+	if len(d.unknown) == 0 {
+		return
+	}
+	kept := d.terms[:0]
+	for _, term := range d.terms {
+		if term < 0 {
+			word, known := d.unknown[-term-1], false
+			if term, known = b.words[word]; !known {
+				term = b.addWord(strings.Clone(word)) // a part of text would keep all of it
+			}
+		}
+		if term != dropped {
+			kept = append(kept, term)
+		}
+	}
+	d.terms, d.unknown = kept, nil
 }
 
 func (b *Builder) addWord(word string) int32 {
@@ -88,11 +159,12 @@ func (b *Builder) Build() (*Index, error) {
 
 // finish ends the adding of documents and weighs their terms.
 func (b *Builder) finish() (*weights, error) {
+	b.addBatch()
 	if len(b.lengths) == 0 {
 		return nil, errors.New("bm25: no documents to index")
 	}
 	b.vectors.seal()
-	b.words = nil
+	b.words, b.batch = nil, nil
 	w := &weights{k1: b.options.K1, b: b.options.B, lengths: b.lengths, frequencies: make([]int32, len(b.terms))}
 	b.vectors.each(func(_, term, _ int32) { w.frequencies[term]++ })
 	w.weigh()
@@ -137,6 +209,9 @@ func (w *weights) saturation(document int32) float64 {
 
 // addend is a term's share of a document's score.
 func (w *weights) addend(document, term, frequency int32) float32 {
-	tf := float64(frequency)
-	return float32(float64(w.idf[term]) * (tf / (w.saturation(document) + tf)))
+	return w.addendOf(term, float64(frequency), w.saturation(document))
+}
+
+func (w *weights) addendOf(term int32, tf, saturation float64) float32 {
+	return float32(float64(w.idf[term]) * (tf / (saturation + tf)))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -30,24 +31,6 @@ func zipfian(seed uint64, documents int) []string {
 		}
 	}
 	return corpus
-}
-
-func buildFinder(t testing.TB, options Options, corpus []string) *Finder {
-	t.Helper()
-	builder, err := NewBuilder(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range corpus {
-		if err := builder.Add(text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	finder, err := builder.BuildFinder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return finder
 }
 
 // ranked is what Nearest must find, by the scores of the index.
@@ -101,6 +84,23 @@ func TestNearestAreExact(t *testing.T) {
 					t.Fatalf("corpus %d, segments of %d, document %d, k %d: %v", seed, size, document, k, err)
 				}
 			}
+		}
+	}
+}
+
+// What is built does not depend on the threads that build it.
+func TestThreadsDoNotMatter(t *testing.T) {
+	corpus := zipfian(3, blockDocuments+1500)
+	options := Defaults(English)
+	wantIndex, want := build(t, options, corpus), buildFinder(t, options, corpus)
+	for _, options.Threads = range []int{1, 2, 7} {
+		index, got := build(t, options, corpus), buildFinder(t, options, corpus)
+		index.options, got.threads = wantIndex.options, want.threads
+		if !reflect.DeepEqual(index, wantIndex) {
+			t.Errorf("%d threads build another index", options.Threads)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d threads build another finder", options.Threads)
 		}
 	}
 }

@@ -14,24 +14,6 @@ import (
 	"revela/internal/testdata"
 )
 
-func build(t testing.TB, options Options, corpus []string) *Index {
-	t.Helper()
-	builder, err := NewBuilder(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range corpus {
-		if err := builder.Add(text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	index, err := builder.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return index
-}
-
 // TestGoldenScores compares every score with bm25s's, with and without stop words and stemming.
 func TestGoldenScores(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("testdata", "scores.json"))

@@ -1,4 +1,4 @@
-package bm25_test
+package bm25
 
 import (
 	"encoding/json"
@@ -8,12 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"revela/bm25"
-	"revela/data/jsonl"
 	"revela/internal/testdata"
 )
 
-// TestDataNearest compares the neighbours of real texts with those that bm25s ranks highest.
+// TestDataNearest compares the neighbours of real texts, or of those in $REVELA_CHUNKS, with those that bm25s ranks highest.
 func TestDataNearest(t *testing.T) {
 	python := os.Getenv("REVELA_PYTHON")
 	if python == "" {
@@ -22,8 +20,11 @@ func TestDataNearest(t *testing.T) {
 	if err := exec.Command(python, "-c", "import bm25s, Stemmer; assert Stemmer.version() >= '3.1'").Run(); err != nil {
 		t.Skipf("%s has no bm25s, or no PyStemmer of release 3.1 or later", python)
 	}
-	for _, name := range []string{"scifact/corpus.jsonl", "text-tldr/docs.jsonl", "cosqa/corpus.jsonl"} {
-		path := testdata.Data(t, name)
+	paths := []string{testdata.Data(t, "scifact/corpus.jsonl"), testdata.Data(t, "text-tldr/docs.jsonl"), testdata.Data(t, "cosqa/corpus.jsonl")}
+	if chunks := os.Getenv("REVELA_CHUNKS"); chunks != "" {
+		paths = []string{chunks}
+	}
+	for _, path := range paths {
 		output, err := exec.Command(python, filepath.Join("testdata", "neighbours.py"), path, "150", "15").Output()
 		if err != nil {
 			t.Fatal(err)
@@ -35,47 +36,20 @@ func TestDataNearest(t *testing.T) {
 		if err := json.Unmarshal(output, &peer); err != nil {
 			t.Fatal(err)
 		}
-		searcher := finderOf(t, path).NewSearcher()
+		searcher := buildFinder(t, Defaults(English), textsOf(t, path)).NewSearcher()
 		worst := 0.0
 		for i, query := range peer.Queries {
 			hits := searcher.Nearest(query, len(peer.Scores[i]), nil)
 			if len(hits) != len(peer.Scores[i]) {
-				t.Fatalf("%s: text %d has %d neighbours, bm25s finds %d", name, query, len(hits), len(peer.Scores[i]))
+				t.Fatalf("%s: text %d has %d neighbours, bm25s finds %d", path, query, len(hits), len(peer.Scores[i]))
 			}
 			for place, hit := range hits {
 				worst = max(worst, math.Abs(float64(hit.Score-peer.Scores[i][place])))
 			}
 		}
 		if worst > 1e-3 {
-			t.Errorf("%s: scores differ by up to %g", name, worst)
+			t.Errorf("%s: scores differ by up to %g", path, worst)
 		}
-		t.Logf("%s: %d texts, largest difference of a score %.1e", name, len(peer.Queries), worst)
+		t.Logf("%s: %d texts, largest difference of a score %.1e", path, len(peer.Queries), worst)
 	}
-}
-
-func finderOf(t testing.TB, path string) *bm25.Finder {
-	t.Helper()
-	builder, err := bm25.NewBuilder(bm25.Defaults(bm25.English))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, err := jsonl.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lines.Close()
-	for lines.Next() {
-		var document struct{ Text string }
-		if err := json.Unmarshal(lines.Line().Text, &document); err != nil {
-			t.Fatal(err)
-		}
-		if err := builder.Add(document.Text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	finder, err := builder.BuildFinder()
-	if err != nil || lines.Err() != nil {
-		t.Fatal(err, lines.Err())
-	}
-	return finder
 }

@@ -24,9 +24,8 @@ type vectorBlock struct {
 
 type frequencyKey struct{ document, term int32 }
 
-// add appends the document whose terms are listed, repeated ones as often as they occur; it sorts the list.
+// add appends the document whose terms are listed, sorted, repeated ones as often as they occur.
 func (v *vectors) add(terms []int32) {
-	slices.Sort(terms)
 	b := &v.open
 	if len(b.starts) == 0 {
 		b.starts = append(b.starts, 0)

@@ -139,3 +139,23 @@ func TestFixtureBadVectors(t *testing.T) {
 		})
 	}
 }
+
+// Judgements and runs that cannot be right are refused by score with one line.
+func TestBadRuns(t *testing.T) {
+	const qrels, ranking = "q1 0 d1 1\n", "q1 Q0 d1 1 2.5 x\n"
+	for _, test := range []struct{ name, qrels, run, want string }{
+		{"empty judgements", "\n", ranking, "DIR/qrels: no judgements"},
+		{"columns of judgements", "q1 0 d1 1\nq1 0\n", ranking, "DIR/qrels:2: 2 columns, expected 4: query, iteration, document and level"},
+		{"judged twice", qrels + qrels, ranking, `DIR/qrels:2: query "q1" judges document "d1" twice`},
+		{"NaN score", qrels, "q1 Q0 d1 1 NaN x\n", `DIR/run:1: score "NaN", expected a finite number`},
+		{"found twice", qrels, ranking + ranking, `DIR/run:2: query "q1" returns document "d1" twice`},
+		{"other queries", qrels, "q2 Q0 d1 1 2.5 x\n", "score: none of the 1 judged queries has results"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir+"/qrels", test.qrels)
+			write(t, dir+"/run", test.run)
+			requireFailure(t, 1, strings.ReplaceAll(test.want, "DIR", dir), "score", "--qrels", dir+"/qrels", "--run", dir+"/run")
+		})
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"revela/config"
 	"revela/data"
+	"revela/data/hub"
 	"revela/model"
 	"revela/model/checkpoint"
 )
@@ -85,7 +86,7 @@ func runCheck(ctx *cli.Context) error {
 // fill checks all parts, and reports the mistakes of all of them.
 func (r *checked) fill(ctx *cli.Context, c *config.Config) error {
 	_, measuresErr := configuredMeasures(c)
-	return errors.Join(measuresErr, r.checkModels(ctx, c), r.checkGroups(c), r.checkCollections(ctx, c))
+	return errors.Join(measuresErr, r.checkModels(ctx, c), r.checkGroups(ctx, c), r.checkCollections(ctx, c))
 }
 
 func (r *checked) checkModels(ctx *cli.Context, c *config.Config) (err error) {
@@ -140,11 +141,17 @@ func (m *checkedModel) find(ctx *cli.Context, resolver *checkpoint.Resolver, rev
 	return n, err
 }
 
-func (r *checked) checkGroups(c *config.Config) error {
+func (r *checked) checkGroups(ctx *cli.Context, c *config.Config) error {
 	if len(c.Data.Groups) == 0 {
 		return nil
 	}
-	groups, err := data.Open(c.Data.Groups, data.Options{Seed: c.Seed, GroupSize: c.Data.GroupSize})
+	p := newProgress(ctx.App.ErrWriter, size)
+	files, err := hub.Groups(ctx.Context, &checkpoint.Resolver{Progress: p.report}, c.Data.Groups)
+	p.finish()
+	if err != nil {
+		return fmt.Errorf("%s: data.groups: %w", c.At("data.groups"), err)
+	}
+	groups, err := data.Open(files, data.Options{Seed: c.Seed, GroupSize: c.Data.GroupSize})
 	if err != nil {
 		return fmt.Errorf("%s: data.groups: %w", c.At("data.groups"), err)
 	}
@@ -158,12 +165,21 @@ func (r *checked) checkGroups(c *config.Config) error {
 }
 
 func (r *checked) checkCollections(ctx *cli.Context, c *config.Config) error {
-	collections, err := openCollections(ctx, c)
-	for _, collection := range collections {
+	entries, err := namedCollections(ctx, c)
+	problems := []error{err}
+	for _, entry := range entries {
+		collection, err := entry.Open(ctx.Context)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
 		r.Collections = append(r.Collections,
 			checkedCollection{Name: collection.Name, Queries: len(collection.Queries), Documents: len(collection.IDs)})
 	}
-	return err
+	return errors.Join(problems...)
 }
 
 // print writes a line a part.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -24,10 +25,10 @@ func mirrorFlag() cli.Flag {
 // mirror is the folder of --mirror, else of the environment.
 func mirror(ctx *cli.Context) string { return cmp.Or(ctx.String("mirror"), os.Getenv("REVELA_MIRROR")) }
 
-// openCollections opens what --suite and evaluate.collections name, and reports the mistakes of all of them.
-func openCollections(ctx *cli.Context, c *config.Config) ([]*evaluate.Collection, error) {
+// namedCollections returns what --suite and evaluate.collections name, to be opened one after the other, and reports the
+// mistakes of all names.
+func namedCollections(ctx *cli.Context, c *config.Config) ([]evaluate.Entry, error) {
 	p := newProgress(ctx.App.ErrWriter, size)
-	defer p.finish()
 	opener := tasks.Opener{
 		Resolver: &checkpoint.Resolver{Progress: p.report}, Mirror: mirror(ctx), Protocol: c.Evaluate.Protocol,
 		Instruction: strings.ReplaceAll(ctx.String("instruction"), `\n`, "\n"),
@@ -35,15 +36,19 @@ func openCollections(ctx *cli.Context, c *config.Config) ([]*evaluate.Collection
 	if isSet(c, "evaluate.split") {
 		opener.Split = c.Evaluate.Split
 	}
-	var collections []*evaluate.Collection
+	keepIdentical := ctx.IsSet("remove-identical") && !ctx.Bool("remove-identical")
+	var entries []evaluate.Entry
 	var problems []error
 	add := func(name, at string) {
-		opened, err := opener.Collections(ctx.Context, name, c.Evaluate.Split)
-		if err != nil && ctx.Err() == nil {
-			err = prefixed(at, err)
+		named, err := opener.Entries(name, c.Evaluate.Split)
+		if err != nil {
+			problems = append(problems, prefixed(at, err))
+			return
 		}
-		problems = append(problems, err)
-		collections = append(collections, opened...)
+		for _, e := range named {
+			e.Open = opening(e.Open, at, p, keepIdentical)
+			entries = append(entries, e)
+		}
 	}
 	if !ctx.IsSet("suite") || ctx.IsSet("collection") { // a suite stands for what a file says
 		for i, name := range c.Evaluate.Collections {
@@ -56,12 +61,25 @@ func openCollections(ctx *cli.Context, c *config.Config) ([]*evaluate.Collection
 			add(name, "--suite "+name)
 		}
 	}
-	if ctx.IsSet("remove-identical") && !ctx.Bool("remove-identical") {
-		for _, collection := range collections {
+	return distinct(entries), errors.Join(problems...)
+}
+
+// opening opens a collection that is named at a place, which its mistakes say.
+func opening(open func(context.Context) (*evaluate.Collection, error), at string, p *progress, keepIdentical bool) func(context.Context) (*evaluate.Collection, error) {
+	return func(ctx context.Context) (*evaluate.Collection, error) {
+		defer p.finish()
+		collection, err := open(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				err = prefixed(at, err)
+			}
+			return nil, err
+		}
+		if keepIdentical {
 			collection.RemoveIdentical = false
 		}
+		return collection, nil
 	}
-	return distinct(collections), errors.Join(problems...)
 }
 
 // prefixed puts a place before each line of an error.
@@ -74,17 +92,17 @@ func prefixed(at string, err error) error {
 }
 
 // distinct leaves out tasks that were named twice, as beir and beir/scifact do.
-func distinct(collections []*evaluate.Collection) []*evaluate.Collection {
-	var kept []*evaluate.Collection
+func distinct(entries []evaluate.Entry) []evaluate.Entry {
+	var kept []evaluate.Entry
 	seen := map[string]bool{}
-	for _, c := range collections {
-		if c.Task != nil {
-			if seen[c.Name] {
+	for _, e := range entries {
+		if e.Task {
+			if seen[e.Name] {
 				continue
 			}
-			seen[c.Name] = true
+			seen[e.Name] = true
 		}
-		kept = append(kept, c)
+		kept = append(kept, e)
 	}
 	return kept
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,4 +94,63 @@ func TestLearningParameters(t *testing.T) {
 			t.Errorf("freeze %s, lora %v: %d weights learn, want %d", test.freeze, test.lora, got, test.want)
 		}
 	}
+}
+
+// The estimate counts what the benchmark counts on models that are at hand.
+func TestFixtureStepFlops(t *testing.T) {
+	dir := t.TempDir()
+	fixture := filepath.Join(testdata.Fixtures(t), "tiny-llama")
+	texts := make([]string, 4)
+	for i := range texts {
+		texts[i] = strings.Repeat(fmt.Sprintf("text %d is long enough to be cut ", i), 10)
+	}
+	line, err := json.Marshal(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := filepath.Join(dir, "groups.jsonl")
+	write(t, groups, string(line)+"\n")
+	stdout, stderr, status := run(t, "bench", "step", "--retriever", filepath.Join(fixture, "retriever"), "--lm", filepath.Join(fixture, "lm"), "--groups", groups,
+		"--group-size", "4", "--max-len", "33", "--steps", "1", "--dtype", "bf16", "--lora-r", "4", "--tau", "1e-9", "--breakdown")
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	var result struct {
+		Breakdown struct {
+			FLOPs float64 `json:"flops"`
+		} `json:"breakdown"`
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &result); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "c.yaml"), fmt.Sprintf(`precision: bf16
+retriever: {checkpoint: %[1]s/retriever, max_length: 33, lora: {rank: 4, alpha: 8}}
+lm: {checkpoint: %[1]s/lm, lora: {rank: 4, alpha: 8}}
+data: {group_size: 4, max_length: 32}
+train: {groups_per_step: 1}
+`, fixture))
+	if got := estimatedStep(t, filepath.Join(dir, "c.yaml")); got != result.Breakdown.FLOPs {
+		t.Errorf("estimated %g operations, counted %g", got, result.Breakdown.FLOPs)
+	}
+}
+
+// estimatedStep is the estimate of a configuration's step whose models are folders.
+func estimatedStep(t *testing.T, file string) float64 {
+	t.Helper()
+	c, err := config.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var networks [2]network
+	for i, dir := range []string{c.Retriever.Checkpoint, c.LM.Checkpoint} {
+		shape, err := checkpoint.ReadConfig(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if networks[i], err = newNetwork(shape, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stepFlops(c, networks[0], networks[1])
 }

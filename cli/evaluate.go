@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -9,7 +10,6 @@ import (
 	"revela/config"
 	"revela/encode"
 	"revela/evaluate"
-	"revela/evaluate/embeddings"
 	"revela/evaluate/tasks"
 )
 
@@ -54,7 +54,7 @@ func evaluateFlags() []cli.Flag {
 		switchFlag("remove-identical", "never return a document that has the query's id (=false: also where a task says so)"),
 		switchFlag("complete", "count judged queries without results as 0"),
 		switchFlag("no-baseline", "do not measure BM25 beside the model"),
-		switchFlag("no-cache", "neither use nor keep embeddings of documents (kept below the user's cache folder, by model, text, prompt and length)"),
+		noCacheFlag(),
 		jsonFlag(),
 	)
 }
@@ -82,7 +82,7 @@ func runEvaluate(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	collections, err := openCollections(ctx, c)
+	collections, err := namedCollections(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -106,13 +106,9 @@ func openRetriever(ctx *cli.Context, c *config.Config) (r evaluate.Retriever, do
 		o = configuredModel(c)
 	}
 	o.Search = true
-	dense := evaluate.Dense{Product: encode.Product}
-	if !ctx.Bool("no-cache") {
-		dir, err := embeddings.Dir()
-		if err != nil {
-			return nil, nil, err
-		}
-		dense.Cache = embeddings.Open(dir, newProgress(ctx.App.ErrWriter, count).note)
+	cache, err := keptEmbeddings(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	e, err := open(ctx, c, o)
 	if err != nil {
@@ -121,7 +117,7 @@ func openRetriever(ctx *cli.Context, c *config.Config) (r evaluate.Retriever, do
 	if name == "" {
 		fmt.Fprintf(ctx.App.ErrWriter, "scoring %s\n", chosen(e))
 	}
-	dense.Encoder = e
+	dense := evaluate.Dense{Encoder: e, Product: encode.Product, Cache: cache}
 	return protocolled{dense, c.Evaluate.Protocol}, e.Close, nil
 }
 
@@ -177,7 +173,7 @@ func (p protocolled) Card() (evaluate.Card, error) {
 
 // evaluateModel scores a model and prints its table.
 func evaluateModel(ctx *cli.Context, c *config.Config, retriever evaluate.Retriever,
-	collections []*evaluate.Collection, measures []evaluate.Measure) error {
+	collections []evaluate.Entry, measures []evaluate.Measure) error {
 	registry, err := tasks.Load()
 	if err != nil {
 		return err
@@ -194,14 +190,14 @@ func evaluateModel(ctx *cli.Context, c *config.Config, retriever evaluate.Retrie
 		Metrics: measures, Complete: ctx.Bool("complete"), Output: c.Output, Warn: p.note, Baseline: beside,
 		Aggregates: registry.Aggregates(collections),
 	}
-	results, err := evaluate.Evaluate(ctx.Context, retriever, collections, options)
+	results, err := evaluate.EvaluateEach(ctx.Context, retriever, collections, options)
 	p.finish()
-	if err != nil {
+	switch {
+	case len(results) == 0:
 		return err
-	}
-	if ctx.Bool("json") {
-		return printJSON(ctx, append(results, evaluate.Aggregated(results, options.Aggregates)...))
+	case ctx.Bool("json"):
+		return errors.Join(err, printJSON(ctx, append(results, evaluate.Aggregated(results, options.Aggregates)...)))
 	}
 	fmt.Fprint(ctx.App.Writer, evaluate.Table(results, measures, options.Aggregates...), evaluate.PublishedTable(results, options))
-	return nil
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"revela/config"
+	"revela/data/hub"
 	"revela/data/inspect"
 	"revela/model"
 	"revela/model/checkpoint"
@@ -20,8 +21,9 @@ func inspectCommand() command {
 		summary:   "look through training groups: lengths, duplicates, sources, what will hurt training",
 		arguments: "FILE…",
 		details: "Reads files of groups, JSON Lines (plain, .gz or .zst) or Parquet, as train does: also the published training\n" +
-			"sets. Lengths are in words, with --tokenizer in the model's tokens. What will be cut and which groups are small is\n" +
-			"told by the configuration's data section. Warnings do not change the exit status.",
+			"sets, by their names on the hub too (as data.groups). Lengths are in words, with --tokenizer in the model's tokens.\n" +
+			"What will be cut and which groups are small is told by the configuration's data section. Warnings do not change the\n" +
+			"exit status.",
 		examples: []string{
 			"revela inspect runs/docs/groups.jsonl.zst",
 			"revela inspect --tokenizer Qwen/Qwen2.5-0.5B --max-length 156 --json groups.parquet",
@@ -51,8 +53,14 @@ func runInspect(ctx *cli.Context) error {
 	if options.Count, err = tokenCounter(ctx, c); err != nil {
 		return err
 	}
-	p := newProgress(ctx.App.ErrWriter, count)
-	report, err := inspect.Files(ctx.Context, ctx.Args().Slice(), options, func(groups int) { p.report("groups", int64(groups), 0) })
+	p := newProgress(ctx.App.ErrWriter, size)
+	files, err := hub.Groups(ctx.Context, &checkpoint.Resolver{Progress: p.report}, ctx.Args().Slice())
+	p.finish()
+	if err != nil {
+		return err
+	}
+	p = newProgress(ctx.App.ErrWriter, count)
+	report, err := inspect.Files(ctx.Context, files, options, func(groups int) { p.report("groups", int64(groups), 0) })
 	p.finish()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,7 +20,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(Main(os.Args))
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "revela-cli-test.*")
+	if err == nil {
+		err = os.Chmod(dir, 0o777) // a test is another user
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	embeddingsFolder = func() (string, error) { return dir, nil }
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
 }
 
 // Ctrl-C in the middle of a download ends the program with one line and the status of an interrupt.

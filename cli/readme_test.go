@@ -20,7 +20,7 @@ func pages(t *testing.T) map[string]string {
 	t.Helper()
 	t.Chdir("..")
 	paths := []string{"README.md", "CHANGELOG.md"}
-	for _, pattern := range []string{"docs/*.md", "configs/*.yaml"} {
+	for _, pattern := range []string{"docs/*.md", "configs/*.yaml", "configs/reproduce/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no %s: %v", pattern, err)
@@ -107,8 +107,10 @@ func TestPagesShowRealCommands(t *testing.T) {
 
 // parse takes a command line as the program would, up to running the command; a configuration that is there is loaded
 // with its overrides.
-func parse(line string) error {
-	app, words := newApp(io.Discard, io.Discard), shellWords(line)
+func parse(line string) error { return parseWords(shellWords(line)) }
+
+func parseWords(words []string) error {
+	app := newApp(io.Discard, io.Discard)
 	ran := new(bool)
 	for _, c := range commands() {
 		if c.name == words[1] {

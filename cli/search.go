@@ -31,12 +31,13 @@ func searchCommand() command {
 		summary: "find the documents nearest to a query",
 		details: "Exact search over a corpus of texts, which is encoded on the way, or of vectors. For a typed query prints\n" +
 			"rank, score, title or name, place (file:line) and first lines of each document, as far as the corpus has them;\n" +
-			"a corpus of vectors has ids alone. For a file of queries writes a run.",
+			"a corpus of vectors has ids alone. For a file of queries writes a run. Embeddings of texts are kept as evaluate\n" +
+			"keeps them, so that the next search over the same corpus does not encode it again.",
 		examples: []string{
 			"revela search --model runs/quickstart/revela/model --corpus runs/quickstart/data/holdout/corpus.jsonl --query \"parse a duration\"",
 			"revela search --model runs/example/model --corpus runs/scifact.npy --queries data/scifact/queries.jsonl --output run.trec",
 		},
-		flags: append(append(append(own, prefixFlags()...), batchFlags()...), jsonFlag()),
+		flags: append(append(append(own, prefixFlags()...), batchFlags()...), noCacheFlag(), jsonFlag()),
 		run:   runSearch,
 	}
 }
@@ -100,9 +101,13 @@ func readQueries(path string) ([]evaluate.Document, error) {
 
 // find searches the corpus.
 func find(ctx *cli.Context, e *encode.Encoder, queries []string, k int) ([][]evaluate.Hit, error) {
+	cache, err := keptEmbeddings(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p := newProgress(ctx.App.ErrWriter, count)
 	defer p.finish()
-	return encode.Search(ctx.Context, e, queries, ctx.String("corpus"), k, p.count)
+	return encode.Search(ctx.Context, e, cache, queries, ctx.String("corpus"), k, p.count)
 }
 
 // searchFile writes the run of a file of queries.

@@ -39,7 +39,6 @@ func madeHub(t *testing.T, names ...string) *fakehub.Hub {
 	}
 	t.Setenv("HF_ENDPOINT", hub.Server.URL)
 	t.Setenv("HF_HOME", t.TempDir())
-	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // of embeddings
 	for _, key := range []string{"HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "REVELA_MIRROR"} {
 		t.Setenv(key, "")
 	}
@@ -216,6 +215,14 @@ func TestEvaluateSuiteErrors(t *testing.T) {
 	}
 	if _, err := os.Stat(output); !os.IsNotExist(err) {
 		t.Errorf("the output folder was made: %v", err)
+	}
+	// A task that cannot be read does not keep the others from being measured.
+	stdout, stderr, status := run(t, "evaluate", "--model", "bm25", "--output", output, "--suite", "nanobeir/scifact", "--collection", tinyCollection(t, dir))
+	if status != 1 || !strings.HasPrefix(stderr, "revela: --suite nanobeir/scifact: nanobeir/scifact: ") || strings.Count(stderr, "\n") != 1 || !strings.Contains(stdout, "| tiny | test | 1 | 2 |") {
+		t.Errorf("status %d: %s%s", status, stdout, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(output, "summary.json")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -192,6 +192,7 @@ var expectedErrors = []struct {
 		`5: prepare.holdout: found 1.0, expected a number of at least 0 and below 1`,
 		`6: prepare.seeds: found 0, expected a number above 0 and of at most 1`,
 		`7: prepare.max_uses: found 0, expected a whole number of at least 1 and of at most 65535`,
+		`8: prepare.tuning: found 1, expected a number of at least 0 and below 1`,
 	}},
 	{"ranges-retriever", []string{
 		`4: retriever.max_length: found 0, expected a whole number of at least 1`,

@@ -42,7 +42,7 @@ type Config struct {
 
 // Prepare says how documents become chunks and chunks become groups.
 type Prepare struct {
-	// Files, folders and globs to read.
+	// Files, folders and globs to read, and data sets of the HuggingFace hub: `ORG/NAME` or `hf://datasets/ORG/NAME`, either with `@REVISION`, the latter with `/PATTERN` of files.
 	Input []string `yaml:"input"`
 	// Groups file to write, `.jsonl`, `.jsonl.gz`, `.jsonl.zst` or `.parquet`; empty means `groups.jsonl.zst` below `output`.
 	Output string `yaml:"output"`
@@ -56,6 +56,8 @@ type Prepare struct {
 	GroupSize int `yaml:"group_size" is:"[2,)"`
 	// Share kept out as a collection in BEIR layout, written beside the groups.
 	Holdout float64 `yaml:"holdout" is:"[0,1)"`
+	// Further share kept out the same way, as the collection `tuning`, to choose settings on.
+	Tuning float64 `yaml:"tuning" is:"[0,1)"`
 	// What is kept out as a whole, so that near-copies do not lie on both sides.
 	HoldoutBy string `yaml:"holdout_by" is:"document|folder|package"`
 	// `true`: a broken record is fatal; else it is reported and counted.
@@ -158,7 +160,7 @@ type Objective struct {
 
 // Data is the training groups and how they are read.
 type Data struct {
-	// JSON Lines (plain, .gz, .zst) or Parquet files; a line is a list of texts, `{"src":…, "text":[…]}` or `{"query":[…], "text":[…]}`, a row of Parquet has these columns.
+	// JSON Lines (plain, .gz, .zst) or Parquet files, or data sets of the HuggingFace hub: `ORG/NAME` or `hf://datasets/ORG/NAME`, either with `@REVISION`, the latter with `/PATTERN` of files; a line is a list of texts, `{"src":…, "text":[…]}` or `{"query":[…], "text":[…]}`, a row of Parquet has these columns.
 	Groups []string `yaml:"groups"`
 	// Texts in a group: longer lines are cut to it, shorter ones used as they are; fewer than 2 texts is an error.
 	GroupSize int `yaml:"group_size" is:"[2,)"`

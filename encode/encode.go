@@ -35,6 +35,10 @@ type Encoder struct {
 // DefaultBatchTokens is the size of a batch where nothing else is said.
 const DefaultBatchTokens = 16384
 
+// cpuBatchTokens are enough for a CPU's products to run at their full rate. Each core has a batch of its own, whose
+// activations with more tokens take memory and no less time (MiniLM, 256 tokens a text: 0.59 GB instead of 1.16).
+const cpuBatchTokens = 2048
+
 // Name is the model's name.
 func (e *Encoder) Name() string { return e.Model }
 
@@ -128,7 +132,8 @@ func (e *Encoder) batch(ids [][]int32, indices []int, dim int, out []float32) er
 	return nil
 }
 
-// batchTokens is the most tokens of a batch: what was asked for, less where a few large batches would leave cores idle.
+// batchTokens is the most tokens of a batch: what was asked for, on a CPU no more than it has use for, and less where a few
+// large batches would leave cores idle.
 func (e *Encoder) batchTokens(ids [][]int32) int {
 	if torch.OnDevice() {
 		return cmp.Or(e.BatchTokens, DefaultBatchTokens)
@@ -137,7 +142,7 @@ func (e *Encoder) batchTokens(ids [][]int32) int {
 	for _, text := range ids {
 		total += len(text)
 	}
-	return min(cmp.Or(e.BatchTokens, DefaultBatchTokens), max(512, total/(8*torch.Threads())))
+	return min(cmp.Or(e.BatchTokens, DefaultBatchTokens), cpuBatchTokens, max(512, total/(8*torch.Threads())))
 }
 
 // batchByLength sorts texts by length, longest first and stable, and cuts them into batches of at most limit tokens.

@@ -42,7 +42,7 @@ func File(ctx context.Context, e *Encoder, input, output string, kind evaluate.K
 		if err := npy.WriteHeader(w, s.Texts, s.Dim); err != nil {
 			return err
 		}
-		return eachEncoded(ctx, e, input, ids, kind, progress, func(_ []string, vectors []float32) error {
+		return eachEncoded(ctx, evaluate.Dense{Encoder: e}, input, ids, kind, progress, func(_ []string, vectors []float32) error {
 			return npy.WriteRows(w, vectors)
 		})
 	})
@@ -81,16 +81,17 @@ func writeIDs(path string, ids []string) error {
 	})
 }
 
-// eachEncoded reads texts whose ids are known and hands out their vectors in blocks.
-func eachEncoded(ctx context.Context, e *Encoder, path string, ids []string, kind evaluate.Kind, progress Progress,
+// eachEncoded reads texts whose ids are known and hands out their vectors, encoded or kept, in blocks.
+func eachEncoded(ctx context.Context, dense evaluate.Dense, path string, ids []string, kind evaluate.Kind, progress Progress,
 	visit func(ids []string, vectors []float32) error) error {
 	done := 0
 	var texts []string
 	flush := func() error {
-		vectors, _, err := e.Encode(ctx, texts, kind, func(n, _ int) { progress("texts", done+n, len(ids)) })
+		vectors, _, release, err := dense.Embed(ctx, texts, kind, func(n, _ int) { progress("texts", done+n, len(ids)) })
 		if err != nil {
 			return err
 		}
+		defer release()
 		if err := visit(ids[done:done+len(texts)], vectors); err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func TestFixtureFileChanged(t *testing.T) {
 		lines(3): input + ":3: the file has changed while it was read",
 	} {
 		write(t, input, content)
-		err := eachEncoded(context.Background(), e, input, []string{"d0", "d1"}, evaluate.Passage, silent,
+		err := eachEncoded(context.Background(), evaluate.Dense{Encoder: e}, input, []string{"d0", "d1"}, evaluate.Passage, silent,
 			func([]string, []float32) error { return nil })
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
@@ -150,11 +150,11 @@ func TestFixtureSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	queries := []string{"number 7", "rain"}
-	raw, err := Search(context.Background(), e, queries, corpus, 4, silent)
+	raw, err := Search(context.Background(), e, nil, queries, corpus, 4, silent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fromFile, err := Search(context.Background(), e, queries, encoded, 4, silent)
+	fromFile, err := Search(context.Background(), e, nil, queries, encoded, 4, silent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestFixtureSearchNormalizes(t *testing.T) {
 	}
 	path := npyFile(t, t.TempDir(), 2, dim, rows)
 	write(t, IDsFile(path), "rain\nlamp\n")
-	hits, err := Search(context.Background(), e, []string{"rain"}, path, 1, silent)
+	hits, err := Search(context.Background(), e, nil, []string{"rain"}, path, 1, silent)
 	if err != nil || hits[0][0].Document != "rain" || hits[0][0].Score < 0.9999 {
 		t.Errorf("got %v, %v", hits, err)
 	}
@@ -189,7 +189,7 @@ func TestFixtureSearchErrors(t *testing.T) {
 	path := npyFile(t, t.TempDir(), 2, 3, make([]float32, 6))
 	search := func(corpus, want string) {
 		t.Helper()
-		if _, err := Search(context.Background(), e, []string{"x"}, corpus, 1, silent); err == nil || err.Error() != want {
+		if _, err := Search(context.Background(), e, nil, []string{"x"}, corpus, 1, silent); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"math"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,13 +58,16 @@ func TestDataMiniLMEmbeddings(t *testing.T) {
 	requireOpenError(t, "max length is 513, expected at most 512, the positions that "+miniLM+" has", OpenOptions{Model: miniLM, MaxLength: 513})
 }
 
-// asked reports whether tests on real data were asked for by name, as `make test-fixtures` does.
-func asked() bool { return strings.Contains(flag.Lookup("test.run").Value.String(), "TestData") }
+// asked reports whether all tests on real data were asked for, as `make test-fixtures` does, or this one by its name.
+func asked(t *testing.T) bool {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	return regexp.MustCompile(`\bTestData(\W|$)|` + name).MatchString(flag.Lookup("test.run").Value.String())
+}
 
-// NDCG@10 equals what sentence-transformers and pytrec_eval give, to 0.0005. The three large collections take minutes, so
-// that they are measured only where they are asked for.
+// NDCG@10 equals what sentence-transformers and pytrec_eval give, to 0.0005. The large collections take minutes
+// to encode, so that they are measured only where they are asked for.
 func TestDataMiniLMScores(t *testing.T) {
-	large := map[string]bool{"scifact": true, "cosqa": true, "cranfield": true}
+	large := map[string]bool{"scifact": true, "cosqa": true, "cranfield": true, "conala": true}
 	var reference struct {
 		Collections map[string]map[string]float64 `json:"collections"`
 	}
@@ -74,7 +78,7 @@ func TestDataMiniLMScores(t *testing.T) {
 	}
 	for name, want := range reference.Collections {
 		t.Run(name, func(t *testing.T) {
-			if large[name] && !asked() {
+			if large[name] && !asked(t) {
 				t.Skip("a large collection, measured by make test-fixtures")
 			}
 			c, err := evaluate.OpenCollection(testdata.Data(t, name), "test")

@@ -9,6 +9,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -30,27 +31,45 @@ type Options struct {
 	Aggregates []Aggregate // means to report beside the collections
 }
 
-// Evaluate searches the collections and scores what is found. Below Output it writes, as soon as a collection is done, its
-// run and judgements (runs/), result (results/) and mteb's file (mteb/), at the end summary.json, summary.md and report.html.
+// Evaluate is [EvaluateEach] over collections that are open.
 func Evaluate(ctx context.Context, r Retriever, collections []*Collection, options Options) ([]Result, error) {
-	if err := checkNames(collections); err != nil {
-		return nil, err
-	}
-	if err := checkWritable(options.Output); err != nil {
+	return EvaluateEach(ctx, r, Opened(collections), options)
+}
+
+// EvaluateEach opens one collection after the other, searches it and scores what is found. Below Output it writes, as soon
+// as a collection is done, its run and judgements (runs/), result (results/) and mteb's file (mteb/), at the end
+// summary.json, summary.md and report.html. Collections that cannot be opened do not stop it: they are in the error, which
+// comes with the results of the others.
+func EvaluateEach(ctx context.Context, r Retriever, entries []Entry, options Options) ([]Result, error) {
+	if err := checkNames(entries); err != nil {
 		return nil, err
 	}
 	var results []Result
-	for _, c := range collections {
+	var problems []error
+	for _, entry := range entries {
+		c, err := entry.Open(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if len(results) == 0 { // not before: a mistake leaves no empty folder
+			if err := checkWritable(options.Output); err != nil {
+				return nil, err
+			}
+		}
 		result, err := evaluateOne(ctx, r, c, options)
 		if err != nil {
 			return nil, fmt.Errorf("evaluate %s: %w", c.Name, err)
 		}
 		results = append(results, *result)
 	}
-	if options.Output == "" {
-		return results, nil
+	if options.Output != "" && len(results) > 0 {
+		problems = append(problems, WriteSummary(options.Output, results, options))
 	}
-	return results, WriteSummary(options.Output, results, options)
+	return results, errors.Join(problems...)
 }
 
 func evaluateOne(ctx context.Context, r Retriever, c *Collection, options Options) (*Result, error) {
@@ -125,15 +144,15 @@ func measureBaseline(ctx context.Context, c *Collection, options Options) (*Base
 }
 
 // checkNames rejects collections whose results would overwrite each other's.
-func checkNames(collections []*Collection) error {
+func checkNames(entries []Entry) error {
 	seen := map[string]string{}
-	for _, c := range collections {
-		if first, clash := seen[c.Name]; clash {
-			return fmt.Errorf("evaluate: two collections are named %q: %s and %s", c.Name, first, c.Place())
+	for _, e := range entries {
+		if first, clash := seen[e.Name]; clash {
+			return fmt.Errorf("evaluate: two collections are named %q: %s and %s", e.Name, first, e.Place)
 		}
-		seen[c.Name] = c.Place()
+		seen[e.Name] = e.Place
 	}
-	if len(collections) == 0 {
+	if len(entries) == 0 {
 		return fmt.Errorf("evaluate: no collection named")
 	}
 	return nil

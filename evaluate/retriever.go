@@ -74,7 +74,7 @@ func (d Dense) Search(ctx context.Context, c *Collection, options SearchOptions)
 		return nil, err
 	}
 	err = c.EachBlock(cmp.Or(d.Block, encodeBlock), func(first int, texts []string) error {
-		embeddings, dim, done, err := d.embed(ctx, texts, Passage, options.report("documents", first, len(c.IDs)))
+		embeddings, dim, done, err := d.Embed(ctx, texts, Passage, options.report("documents", first, len(c.IDs)))
 		if err != nil {
 			return fmt.Errorf("encode documents: %w", err)
 		}
@@ -95,7 +95,7 @@ func (d Dense) Search(ctx context.Context, c *Collection, options SearchOptions)
 }
 
 func (d Dense) start(ctx context.Context, c *Collection, options SearchOptions) (*Search, error) {
-	rows, dim, done, err := d.embed(ctx, c.QueryTexts(), Query, options.report("queries", 0, len(c.Queries)))
+	rows, dim, done, err := d.Embed(ctx, c.QueryTexts(), Query, options.report("queries", 0, len(c.Queries)))
 	if err != nil {
 		return nil, fmt.Errorf("encode queries: %w", err)
 	}
@@ -111,8 +111,8 @@ func (d Dense) start(ctx context.Context, c *Collection, options SearchOptions) 
 	return NewSearch(queries, dim, options.TopK, options.excluded(c), product)
 }
 
-// embed is Encode through the cache.
-func (d Dense) embed(ctx context.Context, texts []string, kind Kind, progress func(done, total int)) (rows []float32, dim int, done func(), err error) {
+// Embed is Encode through the cache. done ends the use of the rows; it is nil only where there is an error.
+func (d Dense) Embed(ctx context.Context, texts []string, kind Kind, progress func(done, total int)) (rows []float32, dim int, done func(), err error) {
 	encode := func() ([]float32, int, error) { return d.Encode(ctx, texts, kind, progress) }
 	encoder, identified := d.Encoder.(Identified)
 	if d.Cache == nil || !identified {

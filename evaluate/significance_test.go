@@ -1,9 +1,12 @@
 package evaluate
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -92,5 +95,41 @@ func TestEqualRunsDoNotDiffer(t *testing.T) {
 	other.Measures = measuresOf(t, "num_ret", "mrr")
 	if _, err := Compare(scoresOf(t, values), other, 1); fmt.Sprint(err) != "compare: the second run was not scored with map" {
 		t.Errorf("other measures: %v", err)
+	}
+}
+
+// TestScipy compares with scipy's paired bootstrap and permutation test, of ten times as many draws.
+func TestScipy(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("testdata", "scipy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		First, Second  []float64
+		Interval       Interval
+		P              float64
+		SecondInterval Interval `json:"second_interval"` // of the second run's mean
+	}
+	if err := json.Unmarshal(content, &cases); err != nil || len(cases) != 4 {
+		t.Fatal(len(cases), err)
+	}
+	for i, c := range cases {
+		second := scoresOf(t, c.Second)
+		got, err := Compare(scoresOf(t, c.First), second, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Percentiles of 20,000 draws err by about 0.02 of the distribution's width, p by two deviations of its estimate.
+		tolerance := 0.02 * (c.Interval[1] - c.Interval[0])
+		if math.Abs(got[0].Low-c.Interval[0]) > tolerance || math.Abs(got[0].High-c.Interval[1]) > tolerance {
+			t.Errorf("case %d: interval of the difference %.4f to %.4f, scipy's %.4f to %.4f", i, got[0].Low, got[0].High, c.Interval[0], c.Interval[1])
+		}
+		if math.Abs(got[0].P-c.P) > 2.5*math.Sqrt(c.P*(1-c.P)/resamples)+1e-4 {
+			t.Errorf("case %d: p %.5f, scipy's %.5f", i, got[0].P, c.P)
+		}
+		own, width := second.Intervals(1)["map"], c.SecondInterval[1]-c.SecondInterval[0]
+		if math.Abs(own[0]-c.SecondInterval[0]) > 0.02*width || math.Abs(own[1]-c.SecondInterval[1]) > 0.02*width {
+			t.Errorf("case %d: interval of the mean %v, scipy's %v", i, own, c.SecondInterval)
+		}
 	}
 }

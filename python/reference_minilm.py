@@ -24,7 +24,7 @@ from wheels import model_folder
 
 MAX_TOKENS = 256
 DEPTH = 1000  # documents kept per query
-COLLECTIONS = ["adi", "humaneval", "cranfield", "cosqa", "mbpp", "scifact"]
+COLLECTIONS = ["adi", "humaneval", "conala", "cranfield", "cosqa", "mbpp", "scifact"]
 MEASURES = {"ndcg_cut.10", "map", "recall.100", "recip_rank"}
 
 

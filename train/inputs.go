@@ -6,6 +6,7 @@ import (
 
 	"revela/config"
 	"revela/data"
+	"revela/data/hub"
 	"revela/internal/machine"
 	"revela/model"
 	"revela/model/checkpoint"
@@ -37,22 +38,28 @@ func findInputs(ctx context.Context, c *config.Config, progress checkpoint.Progr
 	if err := in.resolveMachine(); err != nil {
 		return nil, err
 	}
+	resolver := &checkpoint.Resolver{Progress: progress}
 	var err error
-	if in.groups, err = openGroups(c); err != nil {
+	if in.groups, err = openGroups(ctx, resolver, c); err != nil {
 		return nil, err
 	}
-	if err := in.findModels(ctx, &checkpoint.Resolver{Progress: progress}); err != nil {
+	if err := in.findModels(ctx, resolver); err != nil {
 		in.groups.Close()
 		return nil, err
 	}
 	return in, nil
 }
 
-func openGroups(c *config.Config) (*data.Groups, error) {
+// openGroups opens the files of groups, fetching those of data sets of the hub.
+func openGroups(ctx context.Context, resolver *checkpoint.Resolver, c *config.Config) (*data.Groups, error) {
 	if len(c.Data.Groups) == 0 {
 		return nil, fmt.Errorf("%s: found nothing, expected a groups file (see `revela prepare`)", at(c, "data.groups"))
 	}
-	groups, err := data.Open(c.Data.Groups, data.Options{
+	files, err := hub.Groups(ctx, resolver, c.Data.Groups)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at(c, "data.groups"), err)
+	}
+	groups, err := data.Open(files, data.Options{
 		Seed: c.Seed, GroupSize: c.Data.GroupSize, Shuffle: c.Data.Shuffle, ShuffleWithinGroup: c.Data.ShuffleWithinGroup,
 		KeepPairs: c.Objective.Name == "infonce",
 	})

@@ -18,8 +18,9 @@ type grouping interface {
 	flush(ctx context.Context, emit func(group []int) error) error
 }
 
-// newGrouping returns the grouping that the options ask for. at returns an added unit.
-func newGrouping(opt Options, at func(number int) (unit, error)) (grouping, error) {
+// newGrouping returns the grouping that the options ask for. at returns an added unit; report is told of progress after all
+// are added.
+func newGrouping(opt Options, at func(number int) (unit, error), report func(done, total int)) (grouping, error) {
 	size := opt.GroupSize
 	if opt.Queries == Chunks {
 		size /= 2 // a unit gives two texts
@@ -28,7 +29,7 @@ func newGrouping(opt Options, at func(number int) (unit, error)) (grouping, erro
 	case ByDocument:
 		return &interleaver{size: size}, nil
 	case BM25:
-		return newNeighbours(opt, size, at)
+		return newNeighbours(opt, size, at, report)
 	}
 	return &collector{by: opt.GroupBy, size: size, seed: uint64(opt.Seed), numbers: map[string][]int32{}}, nil
 }

@@ -3,6 +3,7 @@ package prepare
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"revela/bm25"
@@ -21,12 +22,16 @@ type neighbours struct {
 	opt    Options
 	text   func(unit) string
 	near   ranker
+	report func(done, total int) // seeds
 	added  int
 	uses   []uint16 // groups that each unit is in
 	lists  map[int][]int32
 	left   []int32
 	isLeft map[int]bool
 }
+
+// reportEvery is how many seeds are passed between two reports of progress.
+const reportEvery = 64
 
 // ranker finds the units nearest to others.
 type ranker interface {
@@ -40,8 +45,8 @@ type ranker interface {
 }
 
 // newNeighbours compares the texts that are trained on, identifiers split where they are code. Queries have no say.
-func newNeighbours(opt Options, size int, at func(int) (unit, error)) (*neighbours, error) {
-	n := &neighbours{size: size, opt: opt, text: func(u unit) string { return u.text }, lists: map[int][]int32{}, isLeft: map[int]bool{}}
+func newNeighbours(opt Options, size int, at func(int) (unit, error), report func(done, total int)) (*neighbours, error) {
+	n := &neighbours{size: size, opt: opt, report: report, text: func(u unit) string { return u.text }, lists: map[int][]int32{}, isLeft: map[int]bool{}}
 	if opt.Queries == NoQueries {
 		n.text = unit.wholeText
 	}
@@ -57,14 +62,18 @@ func newNeighbours(opt Options, size int, at func(int) (unit, error)) (*neighbou
 	if opt.Unit == Functions {
 		analysis = bm25.Code
 	}
-	builder, err := bm25.NewBuilder(bm25.Defaults(analysis))
+	index := bm25.Defaults(analysis)
+	index.Threads = opt.threads()
+	builder, err := bm25.NewBuilder(index)
 	if err != nil {
 		return nil, fmt.Errorf("group by bm25: %w", err)
 	}
-	n.near = &bm25Ranker{builder: builder, threads: opt.Threads}
-	if opt.Ranks > 1 {
-		n.near = &sharedRanker{ranker: n.near, rank: opt.Rank, ranks: opt.Ranks, dir: opt.exchangeDir(), unit: opt.Unit}
+	n.near = &bm25Ranker{builder: builder, threads: opt.threads()}
+	shared := &sharedRanker{ranker: n.near, rank: opt.Rank, ranks: opt.Ranks, dir: opt.exchangeDir(), unit: opt.Unit}
+	if opt.Ranks <= 1 { // it exchanges with itself: with the run that was interrupted
+		shared.rank, shared.ranks, shared.dir = 0, 1, filepath.Join(opt.workDir(), "neighbours")
 	}
+	n.near = shared
 	return n, nil
 }
 
@@ -84,6 +93,9 @@ func (n *neighbours) flush(ctx context.Context, emit func([]int) error) error {
 	order := permute.New(n.added, permute.Key(uint64(n.opt.Seed), uint64(hashPlace("order", BM25)*(1<<53))))
 	seeds := n.seeds()
 	for place := range seeds {
+		if place%reportEvery == 0 {
+			n.report(place, seeds)
+		}
 		seed := order.At(place)
 		if n.full(seed) {
 			continue
@@ -99,6 +111,7 @@ func (n *neighbours) flush(ctx context.Context, emit func([]int) error) error {
 			return err
 		}
 	}
+	n.report(seeds, seeds)
 	return emitAll(n.left, n.size, emit)
 }
 

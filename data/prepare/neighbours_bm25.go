@@ -2,7 +2,6 @@ package prepare
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -11,7 +10,7 @@ import (
 
 // bm25Ranker finds neighbours with an index of the units' texts: 9 bytes for each distinct term of each unit.
 type bm25Ranker struct {
-	threads   int // 0 for all cores
+	threads   int
 	builder   *bm25.Builder
 	finder    *bm25.Finder
 	searchers []*bm25.Searcher
@@ -64,11 +63,8 @@ func (s *bm25Ranker) prune(skip func(int) bool) {
 
 // workers returns a searcher for each thread.
 func (s *bm25Ranker) workers(seeds int) []*bm25.Searcher {
-	threads := s.threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	for threads = max(1, min(threads, seeds)); len(s.searchers) < threads; {
+	threads := max(1, min(s.threads, seeds))
+	for len(s.searchers) < threads {
 		s.searchers = append(s.searchers, s.finder.NewSearcher())
 	}
 	return s.searchers[:threads]

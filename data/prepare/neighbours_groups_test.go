@@ -88,7 +88,7 @@ func TestGroupsAreThoseOfOneSearchAfterAnother(t *testing.T) {
 		want := oneAfterAnother(t, texts, opt)
 		for _, threads := range []int{1, 3} {
 			opt.Threads = threads
-			n, err := newGrouping(opt, nil)
+			n, err := newGrouping(opt, nil, func(int, int) {})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -43,20 +43,24 @@ func (o Options) done(rank int) string {
 	return filepath.Join(o.exchangeDir(), fmt.Sprintf("done.%d", rank))
 }
 
+// keptUnits is from how many units on what is found is kept for a run that continues: fewer are searched again in seconds.
+var keptUnits = 50_000
+
 // sharedRanker divides searches among ranks: processes that hold the same units, on one machine or on several that
 // share the folder of the output. Each searches for its share of the seeds, writes what it finds as a file, and reads the
 // files of the others; so all of them know the same and group alike. Files carry a hash of the units, and of what was
-// asked: those that an interrupted run left are taken over, those of other data never.
+// asked: those that an interrupted run left are taken over, those of other data never. One process alone keeps its own that way.
 type sharedRanker struct {
 	ranker
 	rank, ranks int
 	dir         string
+	added       int
 	unit        string    // how texts are analysed depends on it
 	hash        hash.Hash // of the units so far, then of all questions so far
 }
 
 func (s *sharedRanker) add(u unit, text string) error {
-	if s.hash == nil {
+	if s.added++; s.hash == nil {
 		s.hash = sha256.New()
 		fmt.Fprintf(s.hash, "1 %d %s\n", s.ranks, s.unit)
 	}
@@ -65,6 +69,9 @@ func (s *sharedRanker) add(u unit, text string) error {
 }
 
 func (s *sharedRanker) nearest(ctx context.Context, seeds []int, k int, skip func(int) bool) ([][]int32, error) {
+	if s.ranks == 1 && s.added < keptUnits {
+		return s.ranker.nearest(ctx, seeds, k, skip)
+	}
 	var own []int
 	for i, seed := range seeds {
 		if fmt.Fprintf(s.hash, "%d %d\n", seed, k); i%s.ranks == s.rank {

@@ -44,7 +44,7 @@ func TestNearestChunksComeTogether(t *testing.T) {
 // A seed's neighbours stand nearest first, equally near ones in the order of the input.
 func TestOrderOfNeighbours(t *testing.T) {
 	texts := []string{"apple pear", "apple fig", "apple plum", "apple pear plum", "stone"}
-	n, err := newNeighbours(Options{Unit: Sentences, Queries: NoQueries}, 4, nil)
+	n, err := newNeighbours(Options{Unit: Sentences, Queries: NoQueries}, 4, nil, func(int, int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,6 +200,28 @@ func TestGoStandardLibraryByBM25(t *testing.T) {
 	}
 	if shared[BM25] < 10*shared[AtRandom] {
 		t.Errorf("packages agree in %v, by BM25 no more than at random", shared)
+	}
+}
+
+// Progress goes from no chunk to all, while they are indexed and while seeds are looked at.
+func TestGroupingReportsProgress(t *testing.T) {
+	var docs strings.Builder
+	for i := range 150 {
+		docs.WriteString(record(fmt.Sprint(i), "", topic("cat", i)))
+	}
+	opt := sentencesOf(t, tree(t, map[string]string{"a.jsonl": docs.String()}))
+	opt.GroupBy = BM25
+	var seen []string
+	if _, err := Run(context.Background(), opt, func(e Event) {
+		if e.Total > 0 {
+			seen = append(seen, fmt.Sprintf("%s %d/%d", e.Stage, e.Done, e.Total))
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"index 0/150", "index 150/150", "group 0/150", "group 64/150", "group 128/150", "group 150/150"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("got %q, want %q", seen, want)
 	}
 }
 

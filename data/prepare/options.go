@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -57,7 +58,7 @@ type Options struct {
 	// Decontaminate lists evaluation collections, folders in BEIR layout: chunks that repeat a query or a judged document
 	// are removed and listed beside the groups.
 	Decontaminate []string
-	Threads       int // that read and cut, 0 for all cores; the result does not depend on it
+	Threads       int // that read, cut and search, 0 for all cores; the result does not depend on it
 
 	// With unit Tokens: how many tokens a text has, its limit, and the tokenizer's name.
 	CountTokens func(text string) int
@@ -108,7 +109,7 @@ func (o Options) validateNumbers() error {
 		all = append(all, fmt.Errorf("prepare.group_size: %d, expected at least 2 (4 with queries: chunks)", o.GroupSize))
 	}
 	if o.Holdout < 0 || o.Tuning < 0 || o.Holdout+o.Tuning >= 1 {
-		all = append(all, fmt.Errorf("prepare.holdout: %v and tuning %v, expected shares from 0 whose sum is below 1", o.Holdout, o.Tuning))
+		all = append(all, fmt.Errorf("prepare.holdout: %v and prepare.tuning %v, expected shares from 0 whose sum is below 1", o.Holdout, o.Tuning))
 	}
 	return errors.Join(append(all, o.validateNeighbours())...)
 }
@@ -155,6 +156,14 @@ func (o Options) validateUnit() error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// threads is how many read, cut and search.
+func (o Options) threads() int {
+	if o.Threads > 0 {
+		return o.Threads
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // dedup is what counts as a duplicate.

@@ -39,7 +39,7 @@ func TestBadOptions(t *testing.T) {
 		"holdout_by":       {func(o *Options) { o.HoldoutBy = "line" }, `prepare.holdout_by: "line", expected one of document, folder, package`},
 		"group of one":     {func(o *Options) { o.GroupSize = 1 }, "prepare.group_size: 1, expected at least 2 (4 with queries: chunks)"},
 		"chunks of two":    {func(o *Options) { o.Queries, o.GroupSize = Chunks, 2 }, "prepare.group_size: 2, expected at least 2 (4 with queries: chunks)"},
-		"share":            {func(o *Options) { o.Holdout = 1 }, "prepare.holdout: 1 and tuning 0, expected shares from 0 whose sum is below 1"},
+		"share":            {func(o *Options) { o.Holdout = 1 }, "prepare.holdout: 1 and prepare.tuning 0, expected shares from 0 whose sum is below 1"},
 		"titles of code":   {func(o *Options) { o.Queries = Titles }, "prepare.queries: titles, expected none, comments or chunks with unit: functions"},
 		"headings of code": {func(o *Options) { o.Queries = Headings }, "prepare.queries: headings, expected none, comments or chunks with unit: functions"},
 		"no Markdown":      {func(o *Options) { o.Input = []string{in("e.txt")}; o.Unit, o.Queries = Sentences, Headings }, "prepare: write " + "OUT" + ": no group came of the inputs, expected at least two texts that fit together"},

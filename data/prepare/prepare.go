@@ -10,13 +10,21 @@ import (
 	"revela/data/jsonl"
 )
 
-// Event is progress: files read, groups written, or a broken record.
+// What is written beside the groups.
+const (
+	removedFile = "contaminated.jsonl"
+	holdoutDir  = "holdout"
+	tuningDir   = "tuning"
+)
+
+// Event is progress: files read, chunks indexed or grouped, groups written, or a broken record.
 type Event struct {
-	Stage          string // "read" | "write"
+	Stage          string // "read" | "index" | "group" | "write"
 	Files          int    // read so far, of Of
 	Of             int
 	Units          int   // of the files read
 	Bytes, OfBytes int64 // read from the disk, of all
+	Done, Total    int   // chunks indexed, or grouped; with BM25 those that were looked at as seeds
 	Groups         int   // written
 	Broken         error
 }
@@ -149,7 +157,7 @@ type removedUnit struct {
 
 // writeRemoved lists the contaminated units beside the groups.
 func (p *preparation) writeRemoved() error {
-	p.sum.Removed = filepath.Join(filepath.Dir(p.opt.Output), "contaminated.jsonl")
+	p.sum.Removed = filepath.Join(filepath.Dir(p.opt.Output), removedFile)
 	return jsonl.Write(p.sum.Removed, func(put func(any) error) error {
 		for i := range p.work.spool.Len() {
 			u, err := p.work.spool.At(i)
@@ -183,10 +191,10 @@ func (p *preparation) holdOut(ctx context.Context) error {
 	held.chooseQueries(minWords, tune)
 	tune.chooseQueries(minWords, held)
 	p.guard = newGuard(held, tune)
-	if p.sum.Holdout, err = p.writeCollection("holdout", p.opt.Holdout, held); err != nil {
+	if p.sum.Holdout, err = p.writeCollection(holdoutDir, p.opt.Holdout, held); err != nil {
 		return err
 	}
-	p.sum.Tuning, err = p.writeCollection("tuning", p.opt.Tuning, tune)
+	p.sum.Tuning, err = p.writeCollection(tuningDir, p.opt.Tuning, tune)
 	return err
 }
 
@@ -215,14 +223,21 @@ func (p *preparation) writeGroups(ctx context.Context) error {
 	return writeOutput(p.opt.Output, func(put func(groupLine) error) error {
 		var numbers []int32 // of the units that are trained on, in the spool
 		at := func(number int) (unit, error) { return p.work.spool.At(int(numbers[number])) }
-		groups, err := newGrouping(p.opt, at)
+		groups, err := newGrouping(p.opt, at, func(done, total int) { p.report(Event{Stage: "group", Done: done, Total: total}) })
 		if err != nil {
 			return err
 		}
 		emit := func(group []int) error { return p.writeGroup(ctx, group, at, put) }
+		stage := "group"
+		if p.opt.GroupBy == BM25 {
+			stage = "index"
+		}
 		for i := range p.work.spool.Len() {
-			if i%1024 == 0 && ctx.Err() != nil {
-				return ctx.Err()
+			if i%1024 == 0 {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				p.report(Event{Stage: stage, Done: i, Total: p.work.spool.Len()})
 			}
 			u, err := p.work.spool.At(i)
 			if err == nil && !u.dropped && p.trainable(u) {
@@ -233,6 +248,7 @@ func (p *preparation) writeGroups(ctx context.Context) error {
 				return err
 			}
 		}
+		p.report(Event{Stage: stage, Done: p.work.spool.Len(), Total: p.work.spool.Len()})
 		if err := groups.flush(ctx, emit); err != nil {
 			return err
 		}

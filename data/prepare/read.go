@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -88,10 +87,7 @@ func (r *reader) read(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	threads := r.opt.Threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads := r.opt.threads()
 	todo, inOrder := make(chan *job), make(chan *job, 2*threads)
 	for range threads {
 		running.Go(func() { r.cutAll(ctx, todo) })
@@ -141,7 +137,7 @@ func (r *reader) takeAll(ctx context.Context, inOrder <-chan *job) error {
 		return r.interrupted(at, err)
 	}
 	at.Done = true
-	return r.work.save(at, r.work.kept)
+	return r.work.save(at, r.work.kept || r.opt.GroupBy == BM25 && r.count.Units >= keptUnits)
 }
 
 // interrupted saves what was read when the user interrupts, if that is worth while.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +50,11 @@ func openWork(opt Options, in *inputs) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(w.dir); err == nil {
+		if err := opt.sweep(); err != nil {
+			return nil, fmt.Errorf("remove what a killed run left: %w", err)
+		}
+	}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create work folder: %w", err)
 	}
@@ -71,6 +77,24 @@ func openWork(opt Options, in *inputs) (*work, error) {
 	}
 	w.spool, err = openSpool(w.file("units"), w.state.Spool)
 	return w, err
+}
+
+// sweep removes the unfinished outputs of a run that had no time to.
+func (o Options) sweep() error {
+	entries, err := os.ReadDir(filepath.Dir(o.Output))
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{filepath.Base(o.Output), removedFile, holdoutDir, tuningDir} {
+		for _, entry := range entries {
+			if left := entry.Name(); strings.HasPrefix(left, "."+name+".") && strings.HasSuffix(left, ".tmp") {
+				if err := os.RemoveAll(filepath.Join(filepath.Dir(o.Output), left)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (w *work) file(name string) string { return filepath.Join(w.dir, name) }

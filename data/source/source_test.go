@@ -1,7 +1,6 @@
 package source
 
 import (
-	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,39 +10,8 @@ import (
 	"testing"
 
 	"revela/data/parquet"
-
-	"github.com/klauspost/compress/zstd"
+	"revela/internal/testdata"
 )
-
-// write puts a file into a new folder, encoded as its name says.
-func write(t *testing.T, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	switch filepath.Ext(name) {
-	case ".gz":
-		z := gzip.NewWriter(f)
-		fmt.Fprint(z, content)
-		err = z.Close()
-	case ".zst":
-		z, zerr := zstd.NewWriter(f)
-		if zerr != nil {
-			t.Fatal(zerr)
-		}
-		fmt.Fprint(z, content)
-		err = z.Close()
-	default:
-		_, err = f.WriteString(content)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // readAll reads all documents of a file, and what is wrong with records.
 func readAll(t *testing.T, path string) (documents []Document, wrong []string) {
@@ -107,7 +75,7 @@ func TestRecordsOfEveryFormat(t *testing.T) {
 			if strings.HasSuffix(name, ".gz") && ending != "" {
 				continue
 			}
-			got, wrong := readAll(t, write(t, name+ending, content[name]))
+			got, wrong := readAll(t, testdata.Write(t, name+ending, content[name]))
 			if len(wrong) > 0 || !reflect.DeepEqual(got, documents) {
 				t.Errorf("%s%s:\n got %+v %v\nwant %+v", name, ending, got, wrong, documents)
 			}
@@ -154,7 +122,7 @@ func TestBrokenRecordsAreNamed(t *testing.T) {
 		"utf8.txt":      {"good\nbad \xfe\n", "FILE:2: invalid UTF-8: byte 5 is 0xfe, expected UTF-8 text"},
 		"other.parquet": {"PAR1", "FILE: not a Parquet file"},
 	} {
-		_, wrong := readAll(t, write(t, name, test.content))
+		_, wrong := readAll(t, testdata.Write(t, name, test.content))
 		if len(wrong) != 1 || !strings.HasPrefix(wrong[0], test.want) {
 			t.Errorf("%s:\n got %q\nwant %q", name, wrong, test.want)
 		}

@@ -102,3 +102,51 @@ func TestErrors(t *testing.T) {
 		t.Errorf("%d encodings, notes %q", c, notes)
 	}
 }
+
+// What is listed is what a store wrote; removing it leaves everything else alone, and it is encoded again.
+func TestListAndRemove(t *testing.T) {
+	dir := t.TempDir()
+	if all, err := List(filepath.Join(dir, "absent")); err != nil || all != nil {
+		t.Errorf("a store that does not exist: %v, %v", all, err)
+	}
+	var c calls
+	s := Open(dir, nil)
+	for _, kept := range [][2]string{{"one", "a"}, {"one", "b"}, {"two", "b"}} {
+		embeddings(t, s, kept[0], &c, kept[1])
+	}
+	foreign := filepath.Join(dir, "mine", "notes.npy")
+	if err := os.MkdirAll(filepath.Dir(foreign), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	all, err := List(dir)
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	const block, about = 128 + 2*4, 4 // a header and two numbers; a word and its line's end
+	for _, kept := range all {
+		files := map[string]int{"one": 2, "two": 1}[kept.Identity]
+		if kept.Files != files || kept.Bytes != int64(files)*block+about || kept.Newest.IsZero() || filepath.Base(kept.Folder) != kept.ID {
+			t.Errorf("%+v", kept)
+		}
+		if kept.Identity == "one" {
+			if err := kept.Remove(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if all, err := List(dir); err != nil || len(all) != 1 || all[0].Identity != "two" {
+		t.Errorf("left %v, %v", all, err)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Error(err)
+	}
+	if embeddings(t, s, "two", &c, "b"); c != 3 {
+		t.Errorf("%d encodings, want 3", c)
+	}
+	if embeddings(t, s, "one", &c, "a"); c != 4 {
+		t.Errorf("%d encodings, want 4", c)
+	}
+}

@@ -4,8 +4,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 func draw(t *testing.T, p Page) string {
@@ -55,4 +58,69 @@ func TestArea(t *testing.T) {
 	if got := area(changes, false); got != "" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// A browser's parser finds in the page what it is to show: a chart a task with a bar a score, as long as it, the change of
+// every query, and the queries that change most with their texts.
+func TestParsed(t *testing.T) {
+	task := func(name string, score float64) Task {
+		return Task{Name: name, Size: "3 queries", Bars: []Bar{{Label: "ours", Value: score, Kind: "model"}, {Label: "BM25", Value: 0.5, Kind: "baseline"},
+			{Label: "them", Value: 0.75, Kind: "published", Source: "a paper"}}, Changes: []float64{-0.25, 0, 0.5},
+			Worst: []Query{{ID: "q1", Text: "why <i>not</i>", Baseline: 0.5, Model: 0.25}}, Best: []Query{{ID: "q3", Text: "best", Baseline: 0.25, Model: 0.75}}}
+	}
+	root, err := html.Parse(strings.NewReader(draw(t, Page{Model: "ours", Metric: "ndcg@10", Header: []string{"collection", "ndcg@10"},
+		Rows: [][]string{{"a", "0.6000"}, {"b", "0.4000"}}, Tasks: []Task{task("a", 0.6), task("b", 0.4)}})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var widths, titles, changes, cells []string
+	counts := map[string]int{}
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		counts[n.Data]++
+		switch {
+		case n.Data == "rect":
+			widths = append(widths, attribute(n, "class")+" "+attribute(n, "width"))
+		case n.Data == "title" && n.Parent.Data == "g":
+			titles = append(titles, text(n))
+		case n.Data == "path" && attribute(n, "d") != "" && attribute(n, "class") != "axis":
+			changes = append(changes, attribute(n, "class"))
+		case n.Data == "td" && attribute(n, "class") == "text":
+			cells = append(cells, text(n))
+		}
+	}
+	for what, pair := range map[string][2][]string{
+		"bars":    {widths, {"model 258.0", "baseline 215.0", "published 322.5", "model 172.0", "baseline 215.0", "published 322.5"}},
+		"titles":  {titles[:3], {"ours: 0.6000", "BM25: 0.5000", "them: 0.7500 (a paper)"}},
+		"changes": {changes, {"loss", "gain", "loss", "gain"}},
+		"queries": {cells, {"why <i>not</i>", "best", "why <i>not</i>", "best"}},
+	} {
+		if !slices.Equal(pair[0], pair[1]) {
+			t.Errorf("%s: got %q, want %q", what, pair[0], pair[1])
+		}
+	}
+	if counts["h2"] != 3 || counts["svg"] != 4 || counts["table"] != 5 || counts["script"]+counts["link"]+counts["img"] != 0 {
+		t.Errorf("got %v", counts)
+	}
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func text(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return b.String()
 }

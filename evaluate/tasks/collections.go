@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"revela/evaluate"
 )
 
-// Collections opens what a name stands for: a folder in BEIR layout (of which split is read), else the tasks of a benchmark
-// (see [Registry.Find]), each with its own split unless the opener says one. Of a suite the mistakes of all tasks are
-// reported.
-func (o Opener) Collections(ctx context.Context, name, split string) ([]*evaluate.Collection, error) {
+// Entries returns what a name stands for, to be opened one after the other: a folder in BEIR layout (of which split is
+// read), else the tasks of a benchmark (see [Registry.Find]), each with its own split unless the opener says one. Nothing is
+// read or fetched yet; a folder that lacks a file is an error.
+func (o Opener) Entries(name, split string) ([]evaluate.Entry, error) {
 	if isFolder(name) {
-		c, err := evaluate.OpenCollection(name, split)
-		if err != nil {
-			return nil, err
-		}
-		return []*evaluate.Collection{c}, nil
+		entry, err := folderEntry(name, split)
+		return []evaluate.Entry{entry}, err
 	}
 	registry, err := Load()
 	if err != nil {
@@ -27,10 +25,36 @@ func (o Opener) Collections(ctx context.Context, name, split string) ([]*evaluat
 	if err != nil {
 		return nil, fmt.Errorf("%q is neither a folder nor a benchmark or one of its tasks (revela tasks lists them)", name)
 	}
+	entries := make([]evaluate.Entry, len(found))
+	for i, t := range found {
+		entries[i] = evaluate.Entry{Name: CollectionName(t.Name), Place: "the task " + t.Name, Task: true,
+			Open: func(ctx context.Context) (*evaluate.Collection, error) { return o.Open(ctx, registry, t) }}
+	}
+	return entries, nil
+}
+
+func folderEntry(dir, split string) (evaluate.Entry, error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return evaluate.Entry{}, fmt.Errorf("open collection: %w", err)
+	}
+	if _, err := evaluate.Folder(dir, split); err != nil {
+		return evaluate.Entry{}, fmt.Errorf("open collection: %w", err)
+	}
+	return evaluate.Entry{Name: filepath.Base(absolute), Place: dir,
+		Open: func(context.Context) (*evaluate.Collection, error) { return evaluate.OpenCollection(dir, split) }}, nil
+}
+
+// Collections opens all that a name stands for, see [Opener.Entries]. Of a suite the mistakes of all tasks are reported.
+func (o Opener) Collections(ctx context.Context, name, split string) ([]*evaluate.Collection, error) {
+	entries, err := o.Entries(name, split)
+	if err != nil {
+		return nil, err
+	}
 	var collections []*evaluate.Collection
 	var problems []error
-	for _, t := range found {
-		c, err := o.Open(ctx, registry, t)
+	for _, entry := range entries {
+		c, err := entry.Open(ctx)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -53,13 +53,13 @@ func (r *Registry) parts(names []string) ([]*Task, error) {
 // CollectionName is what results of a task, group or suite are called.
 func CollectionName(name string) string { return strings.ReplaceAll(name, "/", "-") }
 
-// Aggregates returns the groups and suites all of whose tasks are among the collections, in an order in which each comes
+// Aggregates returns the groups and suites all of whose tasks are among the entries, in an order in which each comes
 // after its parts. A suite is no task of mteb: its Task has no Name, only what was published.
-func (r *Registry) Aggregates(collections []*evaluate.Collection) []evaluate.Aggregate {
+func (r *Registry) Aggregates(entries []evaluate.Entry) []evaluate.Aggregate {
 	var have []string
-	for _, c := range collections {
-		if c.Task != nil {
-			have = append(have, c.Name)
+	for _, e := range entries {
+		if e.Task {
+			have = append(have, e.Name)
 		}
 	}
 	var list []evaluate.Aggregate

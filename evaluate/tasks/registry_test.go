@@ -100,24 +100,24 @@ func TestAggregates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var collections []*evaluate.Collection
+	var entries []evaluate.Entry
 	var results []evaluate.Result
 	for _, task := range tasks {
 		name, score := CollectionName(task.Name), 0.5
 		if strings.HasPrefix(name, "beir-cqadupstack") {
 			score = 0.2
 		}
-		collections = append(collections, &evaluate.Collection{Name: name, Task: &evaluate.Task{}})
+		entries = append(entries, evaluate.Entry{Name: name, Task: true})
 		results = append(results, evaluate.Result{Collection: name, Metrics: map[string]float64{"ndcg@10": score}})
 	}
 	got := map[string]float64{}
-	for _, mean := range evaluate.Aggregated(results, r.Aggregates(collections)) {
+	for _, mean := range evaluate.Aggregated(results, r.Aggregates(entries)) {
 		got[mean.Collection] = mean.Metrics["ndcg@10"]
 	}
 	if len(got) != 3 || math.Abs(got["beir-cqadupstack"]-0.2) > 1e-12 || math.Abs(got["beir-paper"]-0.5) > 1e-12 || math.Abs(got["beir"]-(14*0.5+0.2)/15) > 1e-12 {
 		t.Errorf("got %v", got)
 	}
-	if got := r.Aggregates(collections[1:]); len(got) != 1 || got[0].Name != "beir-cqadupstack" {
+	if got := r.Aggregates(entries[1:]); len(got) != 1 || got[0].Name != "beir-cqadupstack" {
 		t.Errorf("without ArguAna: got %+v", got)
 	}
 }

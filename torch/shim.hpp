@@ -36,6 +36,9 @@ template <class F> char *guard(F f) {
   }
 }
 
+// sum_type is the type that sums over x's elements have.
+inline at::ScalarType sum_type(const at::Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
 inline std::vector<at::Tensor> list(void **p, int n) {
   std::vector<at::Tensor> v;
   v.reserve(n);

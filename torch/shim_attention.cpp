@@ -22,8 +22,6 @@ using namespace revela;
 
 namespace {
 
-at::ScalarType sum_type(const Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
-
 // scratch is a thread's room for blocks; it stays for the next operation. Slots keep kinds of blocks apart.
 template <class X, int slot> std::vector<X> &scratch() {
   thread_local std::vector<X> room;

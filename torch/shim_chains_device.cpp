@@ -44,7 +44,7 @@ struct SwiGLU : torch::autograd::Function<SwiGLU> {
 // RMSNorm keeps x alone and computes the rest again: its own graph would keep four tensors of x's size in fp32.
 struct RMSNorm : torch::autograd::Function<RMSNorm> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor w, double eps) {
-    auto type = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    auto type = sum_type(x);
     Tensor wide = x.to(type), r = at::rsqrt(at::mean(wide * wide, -1, /*keepdim=*/true) + eps);
     ctx->save_for_backward({x, w, r});
     return (wide * r).to(x.scalar_type()).mul_(w); // rounded before the weight, as transformers' LlamaRMSNorm

@@ -26,8 +26,6 @@ template <class F> void dispatch(const char *name, const Tensor &x, F f) {
   }
 }
 
-at::ScalarType sum_type(const Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
-
 // --- RMSNorm: y = w · round(x / rms(x)), as transformers' LlamaRMSNorm ---
 
 template <class S, class C> REVELA_INLINE C rms_row_body(const S *x, const S *w, C eps, int64_t n, S *y) {

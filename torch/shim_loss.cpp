@@ -56,7 +56,7 @@ void entropy(Tensor &logits, const Tensor &labels, double scale, Tensor &losses,
     return entropy_rows<double>(logits, labels, scale, losses, at);
   if (logits.is_cpu() && logits.scalar_type() == at::kBFloat16)
     return entropy_rows<bf16>(logits, labels, scale, losses, at);
-  auto type = logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  auto type = sum_type(logits);
   Tensor logp = at::log_softmax(logits.to(type), 1), index = labels.unsqueeze(1);
   losses.narrow(0, at, labels.size(0)).copy_(-logp.gather(1, index).squeeze(1));
   if (scale > 0) {
@@ -71,7 +71,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                         bool want_w) {
     hidden = hidden.contiguous();
     int64_t n = hidden.size(0);
-    auto c_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    auto c_type = sum_type(hidden);
     Tensor losses = at::empty({n}, hidden.options().dtype(at::kDouble));
     Tensor dh = want_h ? at::empty_like(hidden) : Tensor();
     Tensor dw = want_w ? at::zeros(weight.sizes(), weight.options().dtype(c_type)) : Tensor();

@@ -1,11 +1,13 @@
 // RMSNorm, rotary position embedding and SwiGLU from libtorch's own operations, for devices that shim_fused.cpp has no
 // loops for. What they keep for backward is what the fused ones keep: their inputs.
+#include "shim.hpp"
 #include "shim_device.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using at::Tensor;
+using revela::sum_type;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 

@@ -27,13 +27,13 @@ struct Projection {
 
   // forward adds to onto where that is defined; low is kept for backward. In bf16 onto comes last, as transformers rounds.
   Tensor forward(const Tensor &x, const Tensor &onto, Tensor &low) const {
-    if (!a.defined() && onto.defined() && x.scalar_type() == at::kFloat) return product_onto(onto, false, x, w, bias);
-    Tensor y = product(x, w, bias);
+    bool last = !onto.defined() || x.scalar_type() != at::kFloat;
+    Tensor y = last ? product(x, w, bias) : product_onto(onto, false, x, w, bias);
     if (a.defined()) {
       low = at::mm(x, a.t()).mul_(scale); // [T, rank]
       y.addmm_(low, b.t());
     }
-    return onto.defined() ? y.add_(onto) : y;
+    return last && onto.defined() ? y.add_(onto) : y;
   }
 
   struct Gradients { Tensor w, bias, a, b; };

@@ -161,7 +161,8 @@ var parts = []struct {
 }
 
 // products are the names of matrix products: those of linear layers are all libtorch's own.
-var products = []string{"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::_addmm_activation", "aten::mkldnn_linear", "mkldnn::_linear_pointwise"}
+var products = []string{"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::_addmm_activation",
+	"aten::mkldnn_linear", "mkldnn::_linear_pointwise"}
 
 func partOf(path []string) string {
 	for _, name := range path {

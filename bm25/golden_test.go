@@ -72,13 +72,7 @@ func TestGoldenStems(t *testing.T) {
 
 // TestDataStems compares the stems of all words of the real collections with those of the PyStemmer at hand.
 func TestDataStems(t *testing.T) {
-	python := os.Getenv("REVELA_PYTHON")
-	if python == "" {
-		t.Skip("REVELA_PYTHON names no Python with PyStemmer")
-	}
-	if err := exec.Command(python, "-c", "import Stemmer; assert Stemmer.version() >= '3.1'").Run(); err != nil {
-		t.Skipf("%s has no PyStemmer of release 3.1 or later", python)
-	}
+	python := testdata.Python(t, "PyStemmer of release 3.1 or later", "import Stemmer; assert Stemmer.version() >= '3.1'")
 	words := collectionWords(t, testdata.Data(t))
 	command := exec.Command(python, filepath.Join("testdata", "make_golden.py"), "stem")
 	command.Stdin = strings.NewReader(strings.Join(words, "\n") + "\n")

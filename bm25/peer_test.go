@@ -13,13 +13,7 @@ import (
 
 // TestDataNearest compares the neighbours of real texts, or of those in $REVELA_CHUNKS, with those that bm25s ranks highest.
 func TestDataNearest(t *testing.T) {
-	python := os.Getenv("REVELA_PYTHON")
-	if python == "" {
-		t.Skip("REVELA_PYTHON names no Python with bm25s")
-	}
-	if err := exec.Command(python, "-c", "import bm25s, Stemmer; assert Stemmer.version() >= '3.1'").Run(); err != nil {
-		t.Skipf("%s has no bm25s, or no PyStemmer of release 3.1 or later", python)
-	}
+	python := testdata.Python(t, "bm25s with PyStemmer of release 3.1 or later", "import bm25s, Stemmer; assert Stemmer.version() >= '3.1'")
 	paths := []string{testdata.Data(t, "scifact/corpus.jsonl"), testdata.Data(t, "text-tldr/docs.jsonl"), testdata.Data(t, "cosqa/corpus.jsonl")}
 	if chunks := os.Getenv("REVELA_CHUNKS"); chunks != "" {
 		paths = []string{chunks}

@@ -13,7 +13,7 @@ import (
 	"revela/internal/testdata"
 )
 
-// folderFiles are a folder's files by name.
+// folderFiles are a folder's files by name, without those below it.
 func folderFiles(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -22,11 +22,9 @@ func folderFiles(t *testing.T, dir string) map[string]string {
 	}
 	files := map[string]string{}
 	for _, entry := range entries {
-		content, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
+		if entry.Type().IsRegular() {
+			files[entry.Name()] = readPage(t, filepath.Join(dir, entry.Name()))
 		}
-		files[entry.Name()] = string(content)
 	}
 	return files
 }

@@ -210,7 +210,7 @@ func TestFixtureReproduceFromHub(t *testing.T) {
 	hub := madeHub(t, "nanobeir/scifact")
 	fixture := filepath.Join(testdata.Fixtures(t), "tiny-llama")
 	for _, name := range []string{"retriever", "lm"} {
-		hub.Repos["models/org/"+name] = readFolder(t, filepath.Join(fixture, name))
+		hub.Repos["models/org/"+name] = folderFiles(t, filepath.Join(fixture, name))
 	}
 	hub.Repos["datasets/org/groups"] = map[string]string{"README.md": "groups",
 		"data/a.jsonl": `["Rain again.", "The lamp turns slowly.", "Ships' logs give wind."]` + "\n", "data/b.jsonl": `["One text.", "Another text."]` + "\n"}
@@ -246,26 +246,10 @@ trainings:
 	if !strings.Contains(config, "hf://datasets/org/groups@main") || !strings.Contains(config, "/data/a.jsonl") || !strings.Contains(config, "/data/b.jsonl") {
 		t.Errorf("the run read %s", config)
 	}
-	hub.Repos["models/org/adapter"] = readFolder(t, "runs/reproduce/trained/adapter")
+	hub.Repos["models/org/adapter"] = folderFiles(t, "runs/reproduce/trained/adapter")
 	var published reproduce.Comparison
 	reproduced(t, &published, "--experiments", "experiments", "--published", "small")
 	if got := published.Scores[0].Measured; got != s.Measured || published.Model == compared.Model {
 		t.Errorf("the adapter scores %v, the model that it is of %v", got, s.Measured)
 	}
-}
-
-// readFolder reads the files of a folder without those below it.
-func readFolder(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for _, entry := range entries {
-		if entry.Type().IsRegular() {
-			files[entry.Name()] = readPage(t, filepath.Join(dir, entry.Name()))
-		}
-	}
-	return files
 }

@@ -45,7 +45,31 @@ func EvaluateEach(ctx context.Context, r Retriever, entries []Entry, options Opt
 		return nil, err
 	}
 	var results []Result
-	var problems []error
+	problems, err := OpenEach(ctx, entries, func(c *Collection) error {
+		if len(results) == 0 { // not before: a mistake leaves no empty folder
+			if err := checkWritable(options.Output); err != nil {
+				return err
+			}
+		}
+		result, err := evaluateOne(ctx, r, c, options)
+		if err != nil {
+			return fmt.Errorf("evaluate %s: %w", c.Name, err)
+		}
+		results = append(results, *result)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if options.Output != "" && len(results) > 0 {
+		problems = append(problems, WriteSummary(options.Output, results, options))
+	}
+	return results, errors.Join(problems...)
+}
+
+// OpenEach opens one collection after the other for visit, whose error ends it, as does ctx. Collections that cannot be
+// opened do not: they are the problems.
+func OpenEach(ctx context.Context, entries []Entry, visit func(c *Collection) error) (problems []error, err error) {
 	for _, entry := range entries {
 		c, err := entry.Open(ctx)
 		if ctx.Err() != nil {
@@ -55,21 +79,11 @@ func EvaluateEach(ctx context.Context, r Retriever, entries []Entry, options Opt
 			problems = append(problems, err)
 			continue
 		}
-		if len(results) == 0 { // not before: a mistake leaves no empty folder
-			if err := checkWritable(options.Output); err != nil {
-				return nil, err
-			}
+		if err := visit(c); err != nil {
+			return nil, err
 		}
-		result, err := evaluateOne(ctx, r, c, options)
-		if err != nil {
-			return nil, fmt.Errorf("evaluate %s: %w", c.Name, err)
-		}
-		results = append(results, *result)
 	}
-	if options.Output != "" && len(results) > 0 {
-		problems = append(problems, WriteSummary(options.Output, results, options))
-	}
-	return results, errors.Join(problems...)
+	return problems, nil
 }
 
 func evaluateOne(ctx context.Context, r Retriever, c *Collection, options Options) (*Result, error) {

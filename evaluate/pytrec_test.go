@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"revela/internal/testdata"
 )
 
 type goldenCase struct {
@@ -28,13 +30,7 @@ func TestGoldenPytrecEval(t *testing.T) {
 
 // TestLivePytrecEval draws rankings of its own each time; the seed in the log repeats a failure.
 func TestLivePytrecEval(t *testing.T) {
-	python := os.Getenv("REVELA_PYTHON")
-	if python == "" {
-		t.Skip("REVELA_PYTHON names no Python with pytrec_eval")
-	}
-	if err := exec.Command(python, "-c", "import pytrec_eval").Run(); err != nil {
-		t.Skipf("%s has no pytrec_eval", python)
-	}
+	python := testdata.Python(t, "pytrec_eval", "import pytrec_eval")
 	for i := range 5 {
 		seed := strconv.FormatInt(time.Now().UnixNano()+int64(i), 10)
 		golden, err := exec.Command(python, filepath.Join("testdata", "make_golden.py"), seed).Output()

@@ -11,6 +11,7 @@ import (
 // copy; it is worth that in fp32 alone, where libtorch would multiply by BLAS. Prepack comes after adapters are added or
 // merged, and changes results by rounding at most. Where the machine has no use for it, the network stays as it is.
 func Prepack(b Network, backward bool) error {
+	packed := false
 	for _, l := range orderedLinears(b) {
 		bf16 := l.Weight.compute == torch.BFloat16
 		if l.Weight.Learns || backward && bf16 || l.LoRA != nil && l.cheaperMerged() {
@@ -19,8 +20,9 @@ func Prepack(b Network, backward bool) error {
 		if err := l.Weight.pack(backward); err != nil {
 			return fmt.Errorf("pack weights: layer %s: %w", l.name, err)
 		}
+		packed = packed || l.Weight.prepacked
 	}
-	if b.source() != nil {
+	if packed && b.source() != nil { // what was read to pack it
 		b.source().Forget()
 	}
 	return nil

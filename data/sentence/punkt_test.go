@@ -3,7 +3,6 @@ package sentence
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -18,13 +17,7 @@ import (
 // TestDataPunkt counts on which boundaries inside the paragraphs of real texts we agree with NLTK's Punkt, which the paper's
 // chunks were made with.
 func TestDataPunkt(t *testing.T) {
-	python := os.Getenv("REVELA_PYTHON")
-	if python == "" {
-		t.Skip("REVELA_PYTHON names no Python with nltk")
-	}
-	if err := exec.Command(python, "-c", "from nltk.tokenize import sent_tokenize; sent_tokenize('A. B.')").Run(); err != nil {
-		t.Skipf("%s has no nltk with punkt_tab", python)
-	}
+	python := testdata.Python(t, "nltk with punkt_tab", "from nltk.tokenize import sent_tokenize; sent_tokenize('A. B.')")
 	// wikitext2 is tokenised (a space before every full stop), peps are lists and code for a good part
 	for name, least := range map[string]float64{
 		"text-wikitext2/docs.jsonl": 0.85, "text-wikipedia194/docs.jsonl": 0.9, "scifact/corpus.jsonl": 0.9, "text-peps/docs.jsonl": 0.8,

@@ -52,17 +52,12 @@ func (o Opener) Collections(ctx context.Context, name, split string) ([]*evaluat
 		return nil, err
 	}
 	var collections []*evaluate.Collection
-	var problems []error
-	for _, entry := range entries {
-		c, err := entry.Open(ctx)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
+	problems, err := evaluate.OpenEach(ctx, entries, func(c *evaluate.Collection) error {
 		collections = append(collections, c)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return collections, errors.Join(problems...)
 }

@@ -16,6 +16,8 @@ using namespace revela;
 void revela_enter(int threads) {
   thread_local int current = 0;
   if (threads > 0 && current != threads) {
+    at::internal::lazy_init_num_threads(); // now: at a thread's first parallel loop it takes the number that any thread set last
+    (void)at::get_num_threads();           // the same of the library's own copy
     at::set_num_threads(threads);
     current = threads;
   }

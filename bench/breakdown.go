@@ -160,9 +160,9 @@ var parts = []struct {
 	{"optimizer", []string{"adamw", "gradientnorm", "foreachnorm", "foreachmul", "scale"}},
 }
 
-// products are the names of matrix products: those of linear layers are all libtorch's own.
+// products are the names of matrix products: libtorch's, and our own for frozen bf16 weights and LoRA.
 var products = []string{"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::_addmm_activation",
-	"aten::mkldnn_linear", "mkldnn::_linear_pointwise"}
+	"aten::mkldnn_linear", "mkldnn::_linear_pointwise", "revela::panels", "revela::lower", "revela::thin"}
 
 func partOf(path []string) string {
 	for _, name := range path {

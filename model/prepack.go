@@ -8,13 +8,14 @@ import (
 
 // Prepack lays the frozen weights of a network's linear layers out as the CPU's products read them, once instead of in every
 // product, and drops them as they were. backward says that gradients will pass through the layers, which takes a second
-// copy; it is worth that in fp32 alone, where libtorch would multiply by BLAS. Prepack comes after adapters are added or
-// merged, and changes results by rounding at most. Where the machine has no use for it, the network stays as it is.
+// copy; it is worth that in fp32, where libtorch would multiply by BLAS, and in panels of bf16. Prepack comes after adapters
+// are added or merged, and changes results by rounding at most. Where the machine has no use for it, the network stays as it
+// is.
 func Prepack(b Network, backward bool) error {
 	packed := false
 	for _, l := range orderedLinears(b) {
-		bf16 := l.Weight.compute == torch.BFloat16
-		if l.Weight.Learns || backward && bf16 || l.LoRA != nil && l.cheaperMerged() {
+		gains := !backward || l.Weight.compute == torch.Float32 || torch.FitsPanels(l.Weight.Value)
+		if l.Weight.Learns || !gains || l.LoRA != nil && l.cheaperMerged() {
 			continue
 		}
 		if err := l.Weight.pack(backward); err != nil {

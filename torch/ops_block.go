@@ -85,6 +85,10 @@ func (s *Scope) PackWeight(w Tensor, transposed bool) Tensor {
 	})
 }
 
+// FitsPanels reports whether PackWeight lays w out in panels for bf16 products, which gain by it even where LoRA stands beside
+// them and gradients pass.
+func FitsPanels(w Tensor) bool { return !OnDevice() && w.Defined() && C.revela_fits_panels(w.c()) != 0 }
+
 // Unpacked is a weight as ordinary operations read it, packed before or not.
 func (s *Scope) Unpacked(w Tensor) Tensor {
 	return s.shim("unpack", []Tensor{w}, func(out *unsafe.Pointer) *C.char { return C.revela_unpack(w.c(), out) })

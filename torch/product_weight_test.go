@@ -9,10 +9,16 @@ import (
 // weightTypes are the types that packed weights have, with what a result of size 1 may be off.
 var weightTypes = map[DType]float64{Float32: 1e-5, BFloat16: 0.03}
 
-// drawnProjection is a projection with everything there is, from 32 to 48.
-func drawnProjection(s *Scope, dtype DType) Projection {
-	draw := func(shape ...int64) Tensor { return s.Scale(s.Randn(dtype, shape...), 0.3) }
-	return Projection{Weight: draw(48, 32), Bias: draw(48), A: draw(2, 32), B: draw(48, 2), Scale: 0.7}
+// size is that of a projection with LoRA.
+type size struct{ out, in, rank int64 }
+
+// sizes are those that oneDNN packs, and those that bf16 has panels for, where the machine has.
+var sizes = []size{{48, 32, 2}, {128, 64, 3}, {64, 2176, 16}}
+
+// drawn is a projection with everything there is, its weights so large that results are about 1.
+func (z size) drawn(s *Scope, dtype DType) Projection {
+	draw := func(shape ...int64) Tensor { return s.Scale(s.Randn(dtype, shape...), 1/math.Sqrt(float64(z.in))) }
+	return Projection{Weight: draw(z.out, z.in), Bias: draw(z.out), A: draw(z.rank, z.in), B: draw(z.out, z.rank), Scale: 0.7}
 }
 
 // in returns p in another type.
@@ -59,12 +65,13 @@ func requireClose(t *testing.T, what string, got, want []float64, tolerance floa
 // TestPackedProjection compares with fp64, for few rows and for as many as let oneDNN take a dense weight too.
 func TestPackedProjection(t *testing.T) {
 	for dtype, tolerance := range weightTypes {
-		for _, rows := range []int64{1, 7, 300} {
-			t.Run(fmt.Sprintf("%v %d rows", dtype, rows), func(t *testing.T) {
+		for i, rows := range []int64{1, 7, 300, 1, 45, 300, 33} {
+			z := sizes[min(i/3, len(sizes)-1)]
+			t.Run(fmt.Sprintf("%v %v, %d rows", dtype, z, rows), func(t *testing.T) {
 				s := NewScope()
 				defer s.Close()
 				s.Fail(Seed(3))
-				full, x, onto := drawnProjection(s, dtype), s.Scale(s.Randn(dtype, rows, 32), 0.3), s.Randn(dtype, rows, 48)
+				full, x, onto := z.drawn(s, dtype), s.Randn(dtype, rows, z.in), s.Randn(dtype, rows, z.out)
 				bare := Projection{Weight: full.Weight, Bias: full.Bias}
 				for name, p := range map[string]Projection{"LoRA": full, "no LoRA": bare} {
 					for i, got := range []Projection{p, p.packed(t, s)} {
@@ -92,10 +99,11 @@ func TestPackedProjection(t *testing.T) {
 // TestActivatedProjection compares the activation as part of a product, and as an operation that gradients pass, with fp64.
 func TestActivatedProjection(t *testing.T) {
 	for dtype, tolerance := range weightTypes {
-		for _, f := range []Activation{NoActivation, GELU, GELUTanh, ReLU} {
+		for i, f := range []Activation{NoActivation, GELU, GELUTanh, ReLU, GELU, GELUTanh, ReLU} {
+			z := sizes[min(i/4, 1)]
 			s := NewScope()
 			s.Fail(Seed(3))
-			full, x := drawnProjection(s, dtype), s.Scale(s.Randn(dtype, 9, 32), 0.3)
+			full, x := z.drawn(s, dtype), s.Randn(dtype, 45, z.in)
 			p := Projection{Weight: full.Weight, Bias: full.Bias}
 			packed := p.packed(t, s)
 			want, wantDx := withGradient(t, s, s.To(x, Float64), func(x Tensor) Tensor { return s.Activate(s.Project(Tensor{}, x, p.in(s, Float64)), f) })

@@ -4,7 +4,7 @@
 #include "shim.h"
 #include "shim_device.hpp"
 #include "shim_fused.hpp"
-#include "shim_product.hpp"
+#include "shim_panels.hpp"
 #include "shim.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -25,15 +25,10 @@ struct Projection {
   Tensor w, bias, a, b, back;
   double scale;
 
-  // forward adds to onto where that is defined; low is kept for backward. In bf16 onto comes last, as transformers rounds.
+  // forward adds to onto where that is defined; low is kept for backward.
   Tensor forward(const Tensor &x, const Tensor &onto, Tensor &low) const {
-    bool last = !onto.defined() || x.scalar_type() != at::kFloat;
-    Tensor y = last ? product(x, w, bias) : product_onto(onto, false, x, w, bias);
-    if (a.defined()) {
-      low = at::mm(x, a.t()).mul_(scale); // [T, rank]
-      y.addmm_(low, b.t());
-    }
-    return last && onto.defined() ? y.add_(onto) : y;
+    if (a.defined()) low = lower(x, a, scale); // [T, rank]
+    return onto.defined() ? product_onto(onto, x, w, bias, {low, b}) : product(x, w, bias, Activation::none, {low, b});
   }
 
   struct Gradients { Tensor w, bias, a, b; };
@@ -41,14 +36,14 @@ struct Projection {
   // backward adds the gradient of x to dx, or makes it where dx is undefined.
   Gradients backward(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
     Gradients g;
-    Tensor wt = back.defined() ? back : (w.is_mkldnn() ? w.to_dense() : w).t(); // [in, out]
-    dx = dx.defined() ? product_onto(dx, true, dy, wt) : product(dy, wt);
+    Tensor wt = back.defined() ? back : unpack(w).t(), dlow; // [in, out]
+    if (a.defined()) dlow = lower(dy, b.t(), scale);         // [T, rank]
+    LowRank half{dlow, a.defined() ? a.t() : Tensor()};
+    if (dx.defined()) accumulate(dx, dy, wt, half);
+    else dx = product(dy, wt, {}, Activation::none, half);
     if (want_w) g.w = at::mm(dy.t(), x);
     if (want_w && bias.defined()) g.bias = dy.sum(0);
-    if (!a.defined()) return g;
-    Tensor dlow = at::mm(dy, b).mul_(scale); // [T, rank]
-    dx.addmm_(dlow, a);
-    if (want_low) g.a = at::mm(dlow.t(), x), g.b = at::mm(dy.t(), low);
+    if (a.defined() && want_low) g.a = transposed_product(dlow, x), g.b = transposed_product(low, dy).t().contiguous();
     return g;
   }
 
@@ -83,7 +78,7 @@ std::vector<Projection> saved_projections(AutogradContext *ctx, const variable_l
   return projections(t, from, ctx->saved_data["back"].toTensorVector(), ctx->saved_data["scales"].toDoubleVector());
 }
 
-variable_list inputs(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts) {
+variable_list to_save(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts) {
   variable_list t{x, norm};
   for (auto &p : parts) t.push_back(value(p));
   return t;
@@ -103,7 +98,7 @@ struct NormProject : torch::autograd::Function<NormProject> {
                                Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
                                std::vector<double> scales, double eps, int64_t from) {
     x = x.contiguous(), norm = norm.contiguous();
-    variable_list keep = inputs(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
+    variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
     auto list = projections(keep, 2, back, scales);
     Normed n = rms_forward(x, norm, eps);
     keep.push_back(n.inverse);
@@ -147,7 +142,7 @@ struct GatedMLP : torch::autograd::Function<GatedMLP> {
                         Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
                         std::vector<double> scales, double eps) {
     x = x.contiguous(), norm = norm.contiguous();
-    variable_list keep = inputs(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
+    variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
     auto list = projections(keep, 2, back, scales);
     Normed n = rms_forward(x, norm, eps);
     Tensor low[3], gate = list[0].forward(n.y, Tensor(), low[0]), up = list[1].forward(n.y, Tensor(), low[1]);
@@ -209,8 +204,8 @@ struct Parts {
   Parts(const char *name, const Tensor &x, void **handles, int n) {
     for (int i = 0; i < n; i++, handles += kParts + 1) {
       variable_list p = list(handles, kParts + 1);
-      TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[0].dim() == 2 && p[2].defined() == p[3].defined() &&
-                      (!p[2].defined() || (p[2].size(1) == p[0].size(1) && p[3].size(0) == p[0].size(0) && p[2].size(0) == p[3].size(1))),
+      TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[2].defined() == p[3].defined() &&
+                      (!p[2].defined() || (p[2].size(1) == inputs(p[0]) && p[3].size(0) == outputs(p[0]) && p[2].size(0) == p[3].size(1))),
                   name, ": projection ", i, " of x ", x.sizes(), " has weight ", p[0].sizes(),
                   "; [out, in], [rank, in], [out, rank] expected");
       t.insert(t.end(), p.begin(), p.begin() + kParts);

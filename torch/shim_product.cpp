@@ -1,4 +1,4 @@
-#include "shim_product.hpp"
+#include "shim_panels.hpp"
 #include "shim.h"
 #include "shim.hpp"
 #include <ATen/Context.h>
@@ -35,31 +35,39 @@ Tensor by_onednn_onto(const Tensor &onto, const Tensor &x, const Tensor &w, cons
   return op.call(x, onto, w, maybe(bias), "add");
 }
 
-// dense_by_onednn reports whether oneDNN is the faster one for a dense weight: in fp32, where libtorch multiplies by BLAS,
-// from as many rows on as pay for laying the weight out.
-bool dense_by_onednn(const Tensor &x, const Tensor &w) {
-  constexpr int64_t enough = 256;
-  return w.scalar_type() == at::kFloat && can_pack(w) && x.size(0) >= enough;
-}
-
-bool onednn(const Tensor &x, const Tensor &w) { return x.size(0) > 0 && (w.is_mkldnn() || dense_by_onednn(x, w)); }
-
-// dense is w for operations of libtorch.
-Tensor dense(const Tensor &w) { return w.is_mkldnn() ? w.to_dense() : w; }
-
-} // namespace
-
-bool can_pack(const Tensor &w) {
+// can_reorder reports whether oneDNN multiplies w [out, in] here: fp32 or bf16 on the CPU.
+bool can_reorder(const Tensor &w) {
   static const bool there = at::hasMKLDNN() && c10::Dispatcher::singleton().findSchema({"mkldnn::_reorder_linear_weight", ""});
   return there && w.is_cpu() && (w.scalar_type() == at::kFloat || w.scalar_type() == at::kBFloat16);
 }
 
+// dense_by_onednn reports whether oneDNN is the faster one for a dense weight: in fp32, where libtorch multiplies by BLAS,
+// from as many rows on as pay for laying the weight out.
+bool dense_by_onednn(const Tensor &x, const Tensor &w) {
+  constexpr int64_t enough = 256;
+  return w.scalar_type() == at::kFloat && can_reorder(w) && x.size(0) >= enough;
+}
+
+bool onednn(const Tensor &x, const Tensor &w) { return x.size(0) > 0 && (w.is_mkldnn() || dense_by_onednn(x, w)); }
+
+// with_low adds LoRA's half to y in another product.
+Tensor with_low(Tensor y, const LowRank &low) { return low.x.defined() ? y.addmm_(low.x, low.w.t()) : y; }
+
+} // namespace
+
 Tensor pack(const Tensor &w) {
+  if (can_panel(w)) return to_panels(w);
+  if (!can_reorder(w)) return {};
   constexpr int64_t rows = 1024; // a hint; the layout is the same for all but very few rows
   using Signature = Tensor(const Tensor &, std::optional<int64_t>);
   static auto op = operation<Signature>("mkldnn::_reorder_linear_weight", "");
   return op.call(w, rows);
 }
+
+Tensor unpack(const Tensor &w) { return is_panels(w) ? from_panels(w) : w.is_mkldnn() ? w.to_dense() : w; }
+
+int64_t outputs(const Tensor &w) { return is_panels(w) ? w.size(0) * (w.size(2) / 2) : w.size(0); }
+int64_t inputs(const Tensor &w) { return is_panels(w) ? w.size(1) * 2 : w.size(1); }
 
 Tensor activate(const Tensor &x, Activation f) {
   switch (f) {
@@ -79,17 +87,26 @@ Tensor activate_backward(const Tensor &dy, const Tensor &x, Activation f) {
   }
 }
 
-Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f) {
-  if (onednn(x, w)) return by_onednn(x.contiguous(), w, bias, f);
-  Tensor wt = dense(w).t();
-  return activate(bias.defined() ? at::addmm(bias, x, wt) : at::mm(x, wt), f);
+Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f, const LowRank &low) {
+  if (is_panels(w)) return panel_product(x, w, bias, low, f, {});
+  if (onednn(x, w)) return low.x.defined() ? activate(with_low(by_onednn(x.contiguous(), w, bias, Activation::none), low), f)
+                                           : by_onednn(x.contiguous(), w, bias, f);
+  Tensor wt = unpack(w).t();
+  return activate(with_low(bias.defined() ? at::addmm(bias, x, wt) : at::mm(x, wt), low), f);
 }
 
-Tensor product_onto(Tensor onto, bool own, const Tensor &x, const Tensor &w, const Tensor &bias) {
-  if (onednn(x, w)) return by_onednn_onto(onto, x.contiguous(), w, bias);
-  if (!own) onto = onto.clone();
-  onto.addmm_(x, dense(w).t());
-  return bias.defined() ? onto.add_(bias) : onto;
+Tensor product_onto(const Tensor &onto, const Tensor &x, const Tensor &w, const Tensor &bias, const LowRank &low) {
+  if (is_panels(w)) return panel_product(x, w, bias, low, Activation::none, {onto, /*after=*/true});
+  if (x.scalar_type() != at::kFloat) return product(x, w, bias, Activation::none, low).add_(onto);
+  if (onednn(x, w)) return with_low(by_onednn_onto(onto, x.contiguous(), w, bias), low);
+  Tensor y = with_low(at::addmm(onto, x, unpack(w).t()), low);
+  return bias.defined() ? y.add_(bias) : y;
+}
+
+void accumulate(Tensor &sum, const Tensor &x, const Tensor &w, const LowRank &low) {
+  if (is_panels(w)) panel_product(x, w, {}, low, Activation::none, {sum, /*after=*/false}, sum);
+  else if (onednn(x, w)) sum = with_low(by_onednn_onto(sum, x.contiguous(), w, {}), low);
+  else with_low(sum.addmm_(x, unpack(w).t()), low);
 }
 
 } // namespace revela
@@ -99,10 +116,11 @@ using namespace revela;
 char *revela_pack(void *w, int transposed, void **out) {
   return guard([&] {
     Tensor &W = T(w);
-    *out = W.dim() == 2 && can_pack(W) ? release(pack(transposed ? W.t() : W)) : nullptr;
+    Tensor packed = W.dim() == 2 ? pack(transposed ? W.t() : W) : Tensor();
+    *out = packed.defined() ? release(packed) : nullptr;
   });
 }
 
 char *revela_unpack(void *w, void **out) {
-  return guard([&] { *out = release(T(w).is_mkldnn() ? T(w).to_dense() : T(w)); });
+  return guard([&] { *out = release(unpack(T(w))); });
 }

@@ -1,0 +1,183 @@
+#include "shim_panels.hpp"
+#include "shim.h"
+#include "shim.hpp"
+#include "shim_attention_kernel.hpp"
+#include "shim_bf16.hpp"
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/record_function.h>
+
+using at::Tensor;
+
+namespace revela {
+
+namespace {
+
+constexpr int64_t kPanel = 64; // outputs of a panel, at most
+constexpr int64_t kRows = 32;  // rows of a block: its sums stay in the nearest cache
+constexpr int64_t kDepth = 2048; // inputs that are summed at a time: a panel's share stays in the second cache
+
+// Factor is one of the products that are summed: rows [T, k] and panels of k inputs.
+struct Factor {
+  const bf16 *x, *panels;
+  int64_t k;
+};
+
+// Finish is what happens to the sums of a block before they are stored.
+struct Finish {
+  const float *bias = nullptr;
+  const bf16 *onto = nullptr;
+  bool after = false;
+  Activation f = Activation::none;
+  float scale = 1;
+};
+
+// Block is a part of a result: rows of a panel's outputs, its sums at c[rows][width].
+struct Block {
+  float *c;
+  int64_t row, rows, column, width;
+};
+
+REVELA_INLINE float gelu(float x) { // erf by Abramowitz and Stegun 7.1.26, off by 1.5e-7 at most
+  float z = std::abs(x) * 0.70710678118654752f, t = 1 / (1 + 0.3275911f * z);
+  float p = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
+  float half = 0.5f * p * exp_inline(-z * z); // (1 - erf(z)) / 2
+  return x * (x < 0 ? half : 1 - half);
+}
+REVELA_INLINE float gelu_tanh(float x) { // x · sigmoid(2u)
+  float u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
+  return x / (1 + exp_inline(-2 * u));
+}
+
+template <class F> REVELA_INLINE void finish_body(float *c, int64_t n, F f) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) c[i] = f(c[i]);
+}
+REVELA_CLONES static void apply_gelu(float *c, int64_t n) {
+  finish_body(c, n, [](float x) __attribute__((always_inline)) { return gelu(x); });
+}
+REVELA_CLONES static void apply_gelu_tanh(float *c, int64_t n) {
+  finish_body(c, n, [](float x) __attribute__((always_inline)) { return gelu_tanh(x); });
+}
+REVELA_CLONES static void apply_relu(float *c, int64_t n) {
+  finish_body(c, n, [](float x) __attribute__((always_inline)) { return x > 0 ? x : 0; });
+}
+REVELA_CLONES static void apply_scale(float *c, int64_t n, float scale) {
+  finish_body(c, n, [=](float x) __attribute__((always_inline)) { return x * scale; });
+}
+REVELA_CLONES static void add_bias(float *c, int64_t rows, int64_t width, const float *bias) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t j = 0; j < width; j++) c[r * width + j] += bias[j];
+}
+
+void finish(const Block &b, const Finish &how, bf16 *y, int64_t stride) {
+  int64_t n = b.rows * b.width, at = b.row * stride + b.column;
+  if (how.scale != 1) apply_scale(b.c, n, how.scale);
+  if (how.bias) add_bias(b.c, b.rows, b.width, how.bias + b.column);
+  switch (how.f) {
+  case Activation::gelu: apply_gelu(b.c, n); break;
+  case Activation::gelu_tanh: apply_gelu_tanh(b.c, n); break;
+  case Activation::relu: apply_relu(b.c, n); break;
+  default: break;
+  }
+  put_sums(b.c, b.rows, b.width, how.onto ? how.onto + at : nullptr, how.after, y + at, stride);
+}
+
+// sum_block makes a block the sum of the products over all factors.
+void sum_block(const std::vector<Factor> &factors, const Block &b) {
+  bool add = false;
+  for (const Factor &f : factors) {
+    const bf16 *panel = f.panels + b.column * f.k;
+    for (int64_t k = 0; k < f.k; k += kDepth, add = true)
+      multiply(b.rows, b.width, std::min(kDepth, f.k - k), f.x + b.row * f.k + k, f.k, panel + k * b.width, b.width, b.c, b.width,
+               add);
+  }
+}
+
+// multiply_panels writes y [rows, out], from panels of width outputs.
+void multiply_panels(const std::vector<Factor> &factors, int64_t rows, int64_t out, int64_t width, const Finish &how, bf16 *y) {
+  RECORD_FUNCTION(width == kPanel ? "revela::panels" : "revela::lower", std::vector<c10::IValue>());
+  int64_t blocks = (rows + kRows - 1) / kRows, panels = out / width, enough = 1 << 20; // multiplications for a thread
+  int64_t grain = std::max<int64_t>(1, enough / (kRows * width * factors[0].k));
+  at::parallel_for(0, blocks * panels, grain, [&](int64_t begin, int64_t end) {
+    alignas(64) float c[kRows * kPanel];
+    for (int64_t i = begin; i < end; i++) { // all rows of a panel in turn: it is read from memory once
+      int64_t row = i % blocks * kRows;
+      Block b{c, row, std::min(kRows, rows - row), i / blocks * width, width};
+      sum_block(factors, b);
+      finish(b, how, y, out);
+    }
+    at::native::cpublas::brgemm_release();
+  });
+}
+
+// interleave_panel writes a panel's pairs of inputs; w is read at w[output · across + input · along].
+REVELA_CLONES static void interleave_panel(const uint16_t *w, int64_t across, int64_t along, int64_t in, int64_t width, uint32_t *to) {
+  for (int64_t i = 0; i < in; i += 2, to += width)
+    for (int64_t o = 0; o < width; o++) to[o] = w[o * across + i * along] | (uint32_t)w[o * across + (i + 1) * along] << 16;
+}
+
+// lay_out makes panels of width outputs of w [out, in], of any strides.
+Tensor lay_out(const Tensor &w, int64_t width) {
+  int64_t out = w.size(0), in = w.size(1), across = w.stride(0), along = w.stride(1);
+  Tensor panels = at::empty({out / width, in / 2, 2 * width}, w.options().memory_format(at::MemoryFormat::Contiguous));
+  auto *from = (const uint16_t *)w.const_data_ptr();
+  auto *to = (uint32_t *)panels.mutable_data_ptr();
+  int64_t grain = std::max<int64_t>(1, (1 << 15) / (width * in));
+  at::parallel_for(0, out / width, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; p++)
+      interleave_panel(from + p * width * across, across, along, in, width, to + p * width * in / 2);
+  });
+  return panels;
+}
+
+bool is_bf16(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.scalar_type() == at::kBFloat16 && multiplies_bf16(); }
+
+} // namespace
+
+bool can_panel(const Tensor &w) { return is_bf16(w) && w.size(0) % kPanel == 0 && w.size(1) % kPanel == 0; }
+
+bool is_panels(const Tensor &w) { return w.dim() == 3; }
+
+Tensor to_panels(const Tensor &w) { return lay_out(w, kPanel); }
+
+Tensor from_panels(const Tensor &panels) {
+  int64_t out = panels.size(0) * kPanel, in = panels.size(1) * 2;
+  return panels.view({out / kPanel, in / 2, kPanel, 2}).permute({0, 2, 1, 3}).reshape({out, in});
+}
+
+Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, const LowRank &low, Activation f, const Onto &onto,
+                     Tensor out) {
+  int64_t rows = x.size(0), in = panels.size(1) * 2, n = panels.size(0) * kPanel;
+  TORCH_CHECK(x.scalar_type() == at::kBFloat16 && x.size(1) == in, "linear: rows of ", x.scalar_type(), " ", x.sizes(),
+              " and a weight in panels of bfloat16 [", n, ", ", in, "]");
+  Tensor dense = x.contiguous(), lower, beside, added = onto.t.defined() ? onto.t.contiguous() : Tensor();
+  Tensor wide = bias.defined() ? bias.to(at::kFloat).contiguous() : Tensor();
+  std::vector<Factor> factors{{dense.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), in}};
+  if (low.x.defined()) {
+    bool odd = low.x.size(1) % 2; // panels hold pairs
+    lower = odd ? at::constant_pad_nd(low.x, {0, 1}) : low.x.contiguous();
+    beside = to_panels(odd ? at::constant_pad_nd(low.w, {0, 1}) : low.w);
+    factors.push_back({lower.const_data_ptr<bf16>(), beside.const_data_ptr<bf16>(), lower.size(1)});
+  }
+  if (!out.defined()) out = at::empty({rows, n}, dense.options());
+  Finish how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<bf16>() : nullptr,
+             onto.after, f};
+  multiply_panels(factors, rows, n, kPanel, how, out.mutable_data_ptr<bf16>());
+  return out;
+}
+
+Tensor lower(const Tensor &x, const Tensor &a, double scale) {
+  int64_t rank = a.size(0), width = std::min(rank, kPanel);
+  if (!is_bf16(x) || x.size(1) % 2 || rank % width) return at::mm(x, a.t()).mul_(scale);
+  Tensor rows = x.contiguous(), panels = lay_out(a, width), y = at::empty({x.size(0), rank}, rows.options());
+  Finish how;
+  how.scale = (float)scale;
+  multiply_panels({{rows.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), x.size(1)}}, x.size(0), rank, width, how,
+                  y.mutable_data_ptr<bf16>());
+  return y;
+}
+
+} // namespace revela
+
+int revela_fits_panels(void *w) { return revela::can_panel(revela::T(w)); }

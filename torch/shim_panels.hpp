@@ -1,0 +1,35 @@
+// Products of bf16 rows with a frozen weight that was laid out once, in panels, as the processor's bf16 dot product reads it.
+// libtorch's own product lays the weight out anew each time, and LoRA's half costs it another pass over the result; here
+// that half, the bias, the activation and the residual join the sums before they are rounded.
+//
+// The panels of a weight [out, in] are a tensor [out/64, in/2, 128]: of 64 outputs, pair by pair of inputs.
+#pragma once
+#include "shim_product.hpp"
+
+namespace revela {
+
+// can_panel reports whether w [out, in] and its transpose can be laid out, and this processor has use for it.
+bool can_panel(const at::Tensor &w);
+bool is_panels(const at::Tensor &w);
+
+// to_panels lays out w [out, in], of any strides, with a multiple of 64 outputs and an even number of inputs.
+at::Tensor to_panels(const at::Tensor &w);
+at::Tensor from_panels(const at::Tensor &panels);
+
+// Onto is what a product is added to, [T, out]: after the product is rounded, or before.
+struct Onto {
+  at::Tensor t;
+  bool after;
+};
+
+// panel_product is f(x wᵀ + bias + low) + onto, [T, out] of x [T, in]; written to out where that is defined.
+at::Tensor panel_product(const at::Tensor &x, const at::Tensor &panels, const at::Tensor &bias, const LowRank &low, Activation f,
+                         const Onto &onto, at::Tensor out = {});
+
+// lower is scale · (x aᵀ), [T, rank] of x [T, in] and LoRA's a [rank, in], of any type.
+at::Tensor lower(const at::Tensor &x, const at::Tensor &a, double scale);
+
+// transposed_product is aᵀ b, [rank, n] of a [T, rank] and b [T, n], of any type: a gradient of LoRA's.
+at::Tensor transposed_product(const at::Tensor &a, const at::Tensor &b);
+
+} // namespace revela

@@ -3,8 +3,12 @@ package main
 
 import (
 	"os"
+	"runtime"
 
 	"revela/cli"
 )
 
-func main() { os.Exit(cli.Main(os.Args)) }
+func main() {
+	runtime.LockOSThread() // libtorch keeps a team of threads for each that computes; see train.Run
+	os.Exit(cli.Main(os.Args))
+}

@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -79,8 +78,6 @@ func (r *stepRun) observe(o StepOptions, median, peak float64) (*Breakdown, erro
 
 // profiled runs the last batch once more and tells what was called.
 func (r *stepRun) profiled() ([]profile.Call, float64, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if err := profile.Start(); err != nil {
 		return nil, 0, err
 	}

@@ -4,6 +4,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sort"
 	"time"
@@ -70,6 +71,8 @@ type StepResult struct {
 
 // Step times training steps of two decoders, random ones of one size on random tokens as the peer does, or real ones.
 func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
+	runtime.LockOSThread() // as training does
+	defer runtime.UnlockOSThread()
 	var peak float64
 	if o.Breakdown { // before the models are there: it takes memory of its own
 		if peak, err = gemmRate(o.DType); err != nil {

@@ -14,8 +14,7 @@ import (
 func Prepack(b Network, backward bool) error {
 	packed := false
 	for _, l := range orderedLinears(b) {
-		gains := !backward || l.Weight.compute == torch.Float32 || torch.FitsPanels(l.Weight.Value)
-		if l.Weight.Learns || !gains || l.LoRA != nil && l.cheaperMerged() {
+		if l.Weight.Learns || l.LoRA != nil && l.cheaperMerged() {
 			continue
 		}
 		if err := l.Weight.pack(backward); err != nil {
@@ -32,9 +31,13 @@ func Prepack(b Network, backward bool) error {
 func (p *Param) pack(backward bool) error {
 	s := torch.NewScope()
 	defer s.Close()
-	packed, back := s.PackWeight(p.Value, false), torch.Tensor{}
+	lay := s.PackWeight
+	if backward && p.compute == torch.BFloat16 {
+		lay = s.Panels
+	}
+	packed, back := lay(p.Value, false), torch.Tensor{}
 	if backward && packed.Defined() {
-		back = s.PackWeight(p.Value, true)
+		back = lay(p.Value, true)
 	}
 	if s.Err() == nil && packed.Defined() {
 		p.replace(s.Keep(packed), s.Keep(back), true)

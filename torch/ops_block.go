@@ -73,21 +73,25 @@ func (s *Scope) project(onto, x Tensor, p Projection, f Activation) Tensor {
 	})
 }
 
-// PackWeight lays a frozen weight [out, in], or its transpose, out as the CPU's products read it, which otherwise every
+// PackWeight lays a frozen weight [out, in], or its transpose, out as oneDNN's products read it, which otherwise every
 // product does anew. The result serves as Projection.Weight or .Back and nothing else; it is none where the machine has
 // no use for one.
 func (s *Scope) PackWeight(w Tensor, transposed bool) Tensor {
+	return s.pack(w, func(out *unsafe.Pointer) *C.char { return C.revela_pack(w.c(), cbool(transposed), out) })
+}
+
+// Panels is PackWeight for a bf16 weight that gradients pass: our own products read it, which LoRA's half joins. Sizes that
+// are no multiples of 64 have none.
+func (s *Scope) Panels(w Tensor, transposed bool) Tensor {
+	return s.pack(w, func(out *unsafe.Pointer) *C.char { return C.revela_panels(w.c(), cbool(transposed), out) })
+}
+
+func (s *Scope) pack(w Tensor, call func(out *unsafe.Pointer) *C.char) Tensor {
 	if s.err != nil || OnDevice() {
 		return Tensor{}
 	}
-	return s.shim("pack", []Tensor{w}, func(out *unsafe.Pointer) *C.char {
-		return C.revela_pack(w.c(), cbool(transposed), out)
-	})
+	return s.shim("pack", []Tensor{w}, call)
 }
-
-// FitsPanels reports whether PackWeight lays w out in panels for bf16 products, which gain by it even where LoRA stands beside
-// them and gradients pass.
-func FitsPanels(w Tensor) bool { return !OnDevice() && w.Defined() && C.revela_fits_panels(w.c()) != 0 }
 
 // Unpacked is a weight as ordinary operations read it, packed before or not.
 func (s *Scope) Unpacked(w Tensor) Tensor {

@@ -45,7 +45,7 @@ char *revela_project(void *onto, void *x, void **projection, double scale, int a
 // weights of linear layers as the CPU's products read them
 char *revela_pack(void *weight, int transposed, void **out); // null where this machine has no use for it
 char *revela_unpack(void *weight, void **out);
-int revela_fits_panels(void *weight);
+char *revela_panels(void *weight, int transposed, void **out);
 char *revela_linear_cross_entropy(void *hidden, void *weight, void *labels, int64_t chunk, void **out);
 
 #ifdef __cplusplus

@@ -28,7 +28,6 @@ struct Finish {
   const float *bias = nullptr;
   const bf16 *onto = nullptr;
   bool after = false;
-  Activation f = Activation::none;
   float scale = 1;
 };
 
@@ -38,32 +37,8 @@ struct Block {
   int64_t row, rows, column, width;
 };
 
-REVELA_INLINE float gelu(float x) { // erf by Abramowitz and Stegun 7.1.26, off by 1.5e-7 at most
-  float z = std::abs(x) * 0.70710678118654752f, t = 1 / (1 + 0.3275911f * z);
-  float p = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
-  float half = 0.5f * p * exp_inline(-z * z); // (1 - erf(z)) / 2
-  return x * (x < 0 ? half : 1 - half);
-}
-REVELA_INLINE float gelu_tanh(float x) { // x · sigmoid(2u)
-  float u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
-  return x / (1 + exp_inline(-2 * u));
-}
-
-template <class F> REVELA_INLINE void finish_body(float *c, int64_t n, F f) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) c[i] = f(c[i]);
-}
-REVELA_CLONES static void apply_gelu(float *c, int64_t n) {
-  finish_body(c, n, [](float x) __attribute__((always_inline)) { return gelu(x); });
-}
-REVELA_CLONES static void apply_gelu_tanh(float *c, int64_t n) {
-  finish_body(c, n, [](float x) __attribute__((always_inline)) { return gelu_tanh(x); });
-}
-REVELA_CLONES static void apply_relu(float *c, int64_t n) {
-  finish_body(c, n, [](float x) __attribute__((always_inline)) { return x > 0 ? x : 0; });
-}
-REVELA_CLONES static void apply_scale(float *c, int64_t n, float scale) {
-  finish_body(c, n, [=](float x) __attribute__((always_inline)) { return x * scale; });
+REVELA_CLONES static void multiply_by(float scale, float *c, int64_t n) {
+  for (int64_t i = 0; i < n; i++) c[i] *= scale;
 }
 REVELA_CLONES static void add_bias(float *c, int64_t rows, int64_t width, const float *bias) {
   for (int64_t r = 0; r < rows; r++)
@@ -72,14 +47,8 @@ REVELA_CLONES static void add_bias(float *c, int64_t rows, int64_t width, const 
 
 void finish(const Block &b, const Finish &how, bf16 *y, int64_t stride) {
   int64_t n = b.rows * b.width, at = b.row * stride + b.column;
-  if (how.scale != 1) apply_scale(b.c, n, how.scale);
+  if (how.scale != 1) multiply_by(how.scale, b.c, n);
   if (how.bias) add_bias(b.c, b.rows, b.width, how.bias + b.column);
-  switch (how.f) {
-  case Activation::gelu: apply_gelu(b.c, n); break;
-  case Activation::gelu_tanh: apply_gelu_tanh(b.c, n); break;
-  case Activation::relu: apply_relu(b.c, n); break;
-  default: break;
-  }
   put_sums(b.c, b.rows, b.width, how.onto ? how.onto + at : nullptr, how.after, y + at, stride);
 }
 
@@ -146,8 +115,7 @@ Tensor from_panels(const Tensor &panels) {
   return panels.view({out / kPanel, in / 2, kPanel, 2}).permute({0, 2, 1, 3}).reshape({out, in});
 }
 
-Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, const LowRank &low, Activation f, const Onto &onto,
-                     Tensor out) {
+Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, const LowRank &low, const Onto &onto, Tensor out) {
   int64_t rows = x.size(0), in = panels.size(1) * 2, n = panels.size(0) * kPanel;
   TORCH_CHECK(x.scalar_type() == at::kBFloat16 && x.size(1) == in, "linear: rows of ", x.scalar_type(), " ", x.sizes(),
               " and a weight in panels of bfloat16 [", n, ", ", in, "]");
@@ -162,7 +130,7 @@ Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, 
   }
   if (!out.defined()) out = at::empty({rows, n}, dense.options());
   Finish how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<bf16>() : nullptr,
-             onto.after, f};
+             onto.after};
   multiply_panels(factors, rows, n, kPanel, how, out.mutable_data_ptr<bf16>());
   return out;
 }
@@ -180,4 +148,11 @@ Tensor lower(const Tensor &x, const Tensor &a, double scale) {
 
 } // namespace revela
 
-int revela_fits_panels(void *w) { return revela::can_panel(revela::T(w)); }
+using namespace revela;
+
+char *revela_panels(void *w, int transposed, void **out) {
+  return guard([&] {
+    bool can = can_panel(T(w));
+    *out = can ? release(to_panels(transposed ? T(w).t() : T(w))) : nullptr;
+  });
+}

@@ -1,6 +1,7 @@
 // Products of bf16 rows with a frozen weight that was laid out once, in panels, as the processor's bf16 dot product reads it.
 // libtorch's own product lays the weight out anew each time, and LoRA's half costs it another pass over the result; here
-// that half, the bias, the activation and the residual join the sums before they are rounded.
+// that half, the bias and the residual join the sums before they are rounded. Where no gradient passes, oneDNN's layout is
+// the faster one, as its products apply the activation too.
 //
 // The panels of a weight [out, in] are a tensor [out/64, in/2, 128]: of 64 outputs, pair by pair of inputs.
 #pragma once
@@ -22,8 +23,8 @@ struct Onto {
   bool after;
 };
 
-// panel_product is f(x wᵀ + bias + low) + onto, [T, out] of x [T, in]; written to out where that is defined.
-at::Tensor panel_product(const at::Tensor &x, const at::Tensor &panels, const at::Tensor &bias, const LowRank &low, Activation f,
+// panel_product is x wᵀ + bias + low + onto, [T, out] of x [T, in]; written to out where that is defined.
+at::Tensor panel_product(const at::Tensor &x, const at::Tensor &panels, const at::Tensor &bias, const LowRank &low,
                          const Onto &onto, at::Tensor out = {});
 
 // lower is scale · (x aᵀ), [T, rank] of x [T, in] and LoRA's a [rank, in], of any type.

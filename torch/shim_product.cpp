@@ -56,7 +56,6 @@ Tensor with_low(Tensor y, const LowRank &low) { return low.x.defined() ? y.addmm
 } // namespace
 
 Tensor pack(const Tensor &w) {
-  if (can_panel(w)) return to_panels(w);
   if (!can_reorder(w)) return {};
   constexpr int64_t rows = 1024; // a hint; the layout is the same for all but very few rows
   using Signature = Tensor(const Tensor &, std::optional<int64_t>);
@@ -88,7 +87,7 @@ Tensor activate_backward(const Tensor &dy, const Tensor &x, Activation f) {
 }
 
 Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f, const LowRank &low) {
-  if (is_panels(w)) return panel_product(x, w, bias, low, f, {});
+  if (is_panels(w)) return activate(panel_product(x, w, bias, low, {}), f);
   if (onednn(x, w)) return low.x.defined() ? activate(with_low(by_onednn(x.contiguous(), w, bias, Activation::none), low), f)
                                            : by_onednn(x.contiguous(), w, bias, f);
   Tensor wt = unpack(w).t();
@@ -96,7 +95,7 @@ Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation 
 }
 
 Tensor product_onto(const Tensor &onto, const Tensor &x, const Tensor &w, const Tensor &bias, const LowRank &low) {
-  if (is_panels(w)) return panel_product(x, w, bias, low, Activation::none, {onto, /*after=*/true});
+  if (is_panels(w)) return panel_product(x, w, bias, low, {onto, /*after=*/true});
   if (x.scalar_type() != at::kFloat) return product(x, w, bias, Activation::none, low).add_(onto);
   if (onednn(x, w)) return with_low(by_onednn_onto(onto, x.contiguous(), w, bias), low);
   Tensor y = with_low(at::addmm(onto, x, unpack(w).t()), low);
@@ -104,7 +103,7 @@ Tensor product_onto(const Tensor &onto, const Tensor &x, const Tensor &w, const 
 }
 
 void accumulate(Tensor &sum, const Tensor &x, const Tensor &w, const LowRank &low) {
-  if (is_panels(w)) panel_product(x, w, {}, low, Activation::none, {sum, /*after=*/false}, sum);
+  if (is_panels(w)) panel_product(x, w, {}, low, {sum, /*after=*/false}, sum);
   else if (onednn(x, w)) sum = with_low(by_onednn_onto(sum, x.contiguous(), w, {}), low);
   else with_low(sum.addmm_(x, unpack(w).t()), low);
 }

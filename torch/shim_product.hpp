@@ -5,7 +5,7 @@
 
 namespace revela {
 
-// pack packs w [out, in], of any strides; the result is undefined where this machine has no use for it.
+// pack lays w [out, in], of any strides, out for oneDNN; the result is undefined where this machine has no use for it.
 at::Tensor pack(const at::Tensor &w);
 at::Tensor unpack(const at::Tensor &w); // dense again, whatever w was
 int64_t outputs(const at::Tensor &w);   // of a weight, packed or not

@@ -40,6 +40,10 @@ func Run(ctx context.Context, c *config.Config, o RunOptions) (Summary, error) {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
+	// libtorch keeps modes and errors per OS thread, and a team of threads for each that computes: once there are more threads
+	// than cores in all teams together, they no longer wait for work but sleep, and waking them costs a tenth of a step
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	summary := Summary{Output: c.Output}
 	folder, err := openRunFolder(c.Output)
 	if err != nil {
@@ -97,8 +101,6 @@ func (t *trainer) prepare(summary *Summary) error {
 
 // finish runs what is left of the training and writes the model.
 func (t *trainer) finish(ctx context.Context, summary *Summary) error {
-	runtime.LockOSThread() // libtorch keeps modes and errors per OS thread
-	defer runtime.UnlockOSThread()
 	if err := t.steps(ctx, summary); err != nil {
 		return err
 	}

@@ -120,3 +120,31 @@ func TestActivatedProjection(t *testing.T) {
 		}
 	}
 }
+
+// TestLowRankGradients compares the gradients of LoRA's factors with fp64: for thin ranks and for one that is not, over fewer
+// rows than are summed at a time and over more.
+func TestLowRankGradients(t *testing.T) {
+	for dtype, tolerance := range weightTypes {
+		for _, rank := range []int64{1, 6, 16, 96} {
+			for _, rows := range []int64{3, 33, 600} {
+				s := NewScope()
+				s.Fail(Seed(4))
+				p, x := size{128, 64, rank}.drawn(s, dtype).packed(t, s), s.Randn(dtype, rows, 64)
+				dy := s.Scale(s.Randn(dtype, rows, 128), 1/math.Sqrt(float64(rows)))
+				gradients := func(p Projection, x, dy Tensor) [][]float64 {
+					p.A, p.B = s.Leaf(p.A), s.Leaf(p.B)
+					grads := s.Grad([]Tensor{s.Project(Tensor{}, x, p)}, []Tensor{dy}, []Tensor{p.A, p.B}, false)
+					return [][]float64{read(t, s.To(grads[0], Float64)), read(t, s.To(grads[1], Float64))}
+				}
+				got := gradients(p, x, dy)
+				dense := p
+				dense.Weight, dense.Back = s.Unpacked(p.Weight), Tensor{}
+				want := gradients(dense.in(s, Float64), s.To(x, Float64), s.To(dy, Float64))
+				for i, name := range []string{"A", "B"} {
+					requireClose(t, fmt.Sprintf("%v, rank %d, %d rows: gradient of %s", dtype, rank, rows, name), got[i], want[i], tolerance)
+				}
+				s.Close()
+			}
+		}
+	}
+}

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kDepth = 256; // rows that are summed at a time: their columns, paired, stay in the nearest cache
 constexpr int64_t kWidth = 32;  // columns of a task
+constexpr int64_t kThin = 64;   // ranks up to here; libtorch's product is good at more
 
 int64_t depth(int64_t rows, int64_t at) { return std::min(kDepth, (rows - at + 31) / 32 * 32); } // few shapes: each is compiled
 
@@ -27,7 +28,7 @@ REVELA_CLONES static void turn(const uint16_t *a, int64_t rows, int64_t rank, ui
 
 Tensor transposed_product(const Tensor &a, const Tensor &b) {
   int64_t rows = b.size(0), rank = a.size(1), n = b.size(1), pieces = (rows + kDepth - 1) / kDepth;
-  bool fits = a.is_cpu() && a.scalar_type() == at::kBFloat16 && b.scalar_type() == at::kBFloat16 && n % kWidth == 0;
+  bool fits = rank <= kThin && a.is_cpu() && a.scalar_type() == at::kBFloat16 && b.scalar_type() == at::kBFloat16 && n % kWidth == 0;
   if (!fits || rows == 0 || !multiplies_bf16()) return at::mm(a.t(), b);
   RECORD_FUNCTION("revela::thin", std::vector<c10::IValue>());
   Tensor left = a.contiguous(), right = b.contiguous(), turned = at::zeros({pieces, rank, kDepth}, left.options());

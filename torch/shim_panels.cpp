@@ -13,8 +13,8 @@ namespace revela {
 
 namespace {
 
-constexpr int64_t kPanel = 64; // outputs of a panel, at most
-constexpr int64_t kRows = 32;  // rows of a block: its sums stay in the nearest cache
+constexpr int64_t kPanel = 64;   // outputs of a panel, at most
+constexpr int64_t kRows = 32;    // rows of a block: its sums stay in the nearest cache
 constexpr int64_t kDepth = 2048; // inputs that are summed at a time: a panel's share stays in the second cache
 
 // Factor is one of the products that are summed: rows [T, k] and panels of k inputs.
@@ -119,16 +119,17 @@ Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, 
   int64_t rows = x.size(0), in = panels.size(1) * 2, n = panels.size(0) * kPanel;
   TORCH_CHECK(x.scalar_type() == at::kBFloat16 && x.size(1) == in, "linear: rows of ", x.scalar_type(), " ", x.sizes(),
               " and a weight in panels of bfloat16 [", n, ", ", in, "]");
-  Tensor dense = x.contiguous(), lower, beside, added = onto.t.defined() ? onto.t.contiguous() : Tensor();
+  Tensor dense = x.contiguous(), half, beside, added = onto.t.defined() ? onto.t.contiguous() : Tensor();
   Tensor wide = bias.defined() ? bias.to(at::kFloat).contiguous() : Tensor();
   std::vector<Factor> factors{{dense.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), in}};
   if (low.x.defined()) {
     bool odd = low.x.size(1) % 2; // panels hold pairs
-    lower = odd ? at::constant_pad_nd(low.x, {0, 1}) : low.x.contiguous();
+    half = odd ? at::constant_pad_nd(low.x, {0, 1}) : low.x.contiguous();
     beside = to_panels(odd ? at::constant_pad_nd(low.w, {0, 1}) : low.w);
-    factors.push_back({lower.const_data_ptr<bf16>(), beside.const_data_ptr<bf16>(), lower.size(1)});
+    factors.push_back({half.const_data_ptr<bf16>(), beside.const_data_ptr<bf16>(), half.size(1)});
   }
   if (!out.defined()) out = at::empty({rows, n}, dense.options());
+  TORCH_CHECK(out.is_contiguous(), "linear: the sum of strides ", out.strides(), " is not contiguous");
   Finish how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<bf16>() : nullptr,
              onto.after};
   multiply_panels(factors, rows, n, kPanel, how, out.mutable_data_ptr<bf16>());

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"revela/internal/machine"
-	"revela/model"
 	"revela/torch"
 	"revela/torch/profile"
 )
@@ -56,11 +55,11 @@ func gemmRate(dtype torch.DType) (float64, error) {
 // observe takes one more step under the profiler.
 func (r *stepRun) observe(o StepOptions, median, peak float64) (*Breakdown, error) {
 	b := r.last()
-	pairs, err := r.pairs()
+	pairs, learning, err := r.objective.Sparsity(b)
 	if err != nil {
 		return nil, err
 	}
-	work := countFlops(r.models, b, pairs, o.DType)
+	work := countFlops(r.models, b, pairs, learning, o.DType)
 	calls, seconds, err := r.profiled()
 	if err != nil {
 		return nil, err
@@ -89,31 +88,6 @@ func (r *stepRun) profiled() ([]profile.Call, float64, error) {
 		return nil, 0, fmt.Errorf("observed step: %w", err)
 	}
 	return calls, seconds, nil
-}
-
-// pairs are the pairs of texts that carry weight in the last batch.
-func (r *stepRun) pairs() ([]torch.Pair, error) {
-	b := r.last()
-	c := model.NewChain()
-	defer c.Close()
-	c.NoGrad = true
-	pooled := r.models.Retriever.Pooled(c, model.Join(b.Queries, b.Texts), false)
-	s := c.Scope()
-	var weights torch.Tensor
-	torch.NoGrad(func() {
-		m, n := int64(b.Queries.Len()), int64(b.Texts.Len())
-		scores := r.objective.Similarity.Scores(s, s.Narrow(pooled, 0, 0, m), s.Narrow(pooled, 0, m, n))
-		weights = r.objective.Similarity.Weights(s, scores)
-	})
-	if s.Err() != nil {
-		return nil, s.Err()
-	}
-	values, err := torch.Read[float32](weights)
-	if err != nil {
-		return nil, err
-	}
-	pairs, _ := model.Pairs(values, b.LMQueries, b.LMTexts)
-	return pairs, nil
 }
 
 // divide sums calls by the part of the step that they belong to.

@@ -10,23 +10,21 @@ import (
 )
 
 // flops counts the floating point operations of the matrix products that a step cannot do without, 2 for a
-// multiplication and an addition: no padding, only pairs of texts that carry weight, no logits of pass 1, the cheaper way
-// of computing LoRA. What is computed again in backward (attention's scores, activation checkpointing) does not count.
+// multiplication and an addition: no padding, only pairs of texts that carry weight and texts that are read, no logits of pass 1,
+// no way back from vectors whose gradient is 0, the cheaper way of computing LoRA. What is computed again in backward (attention's scores, activation checkpointing) does not count.
 type flops struct {
 	Linear, Attention, Loss float64
 }
 
 func (f flops) total() float64 { return f.Linear + f.Attention + f.Loss }
 
-// countFlops counts a step of the objective, forward and backward. pairs are those of the in-batch attention.
-func countFlops(m train.Models, b *train.Batch, pairs []torch.Pair, compute torch.DType) flops {
-	retriever := model.Join(b.Queries, b.Texts)
-	both := model.Join(b.LMQueries, b.LMTexts)
+// countFlops counts a step of the objective, forward and backward. pairs are those of the in-batch attention, learning the
+// retriever's queries and texts that get a gradient.
+func countFlops(m train.Models, b *train.Batch, pairs []torch.Pair, learning []bool, compute torch.DType) flops {
+	read, _ := model.Attended(b.LMTexts, pairs)
+	both := model.Join(b.LMQueries, read)
 	var f flops
-	f.addNetwork(m.Retriever.Network, compute, func(int, string) int64 { return retriever.Tokens() })
-	for range m.Retriever.Depth() {
-		f.Attention += attentionFlops(m.Retriever.Network, retriever.SelfPairs(), m.Retriever.Causal())
-	}
+	f.addRetriever(m.Retriever.Network, model.Join(b.Queries, b.Texts), learning, compute)
 	last := m.LM.Depth() - 1
 	f.addNetwork(m.LM, compute, func(layer int, name string) int64 {
 		if layer == last && !isKeyOrValue(name) { // pass 1 stops at keys and values
@@ -46,6 +44,22 @@ func countFlops(m train.Models, b *train.Batch, pairs []torch.Pair, compute torc
 	return f
 }
 
+// addRetriever adds a pass over a batch, and the way back of those that get a gradient.
+func (f *flops) addRetriever(b model.Backbone, batch *model.Packed, learning []bool, compute torch.DType) {
+	var back, rest []int
+	for i, learns := range learning {
+		if learns {
+			back = append(back, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	trained, read := batch.Select(back), batch.Select(rest)
+	f.addNetwork(b, compute, func(int, string) int64 { return trained.Tokens() })
+	f.Attention += float64(b.Depth()) * attentionFlops(b, trained.SelfPairs(), b.Causal())
+	f.Linear += forwardFlops(b, read)
+}
+
 // addNetwork adds the linear layers of a network, which read so many tokens each.
 func (f *flops) addNetwork(b model.Backbone, compute torch.DType, tokens func(layer int, name string) int64) {
 	embeddings := len(model.Learning(b.EmbedParams())) > 0
@@ -56,11 +70,16 @@ func (f *flops) addNetwork(b model.Backbone, compute torch.DType, tokens func(la
 	}
 }
 
-// forwardFlops counts the products of encoding, without a graph.
+// forwardFlops counts the products of a pass without a way back.
 func forwardFlops(b model.Backbone, p *model.Packed) float64 {
 	total := float64(b.Depth()) * attentionFlops(b, p.SelfPairs(), b.Causal()) / 3 // 2 of the 6 products
 	for _, l := range b.Linears() {
-		total += LinearFlops(p.Tokens(), l.Weight.Shape[0], l.Weight.Shape[1], false, false)
+		out, in := l.Weight.Shape[0], l.Weight.Shape[1]
+		total += LinearFlops(p.Tokens(), out, in, false, false)
+		if l.LoRA != nil {
+			rank := l.LoRA.A.Shape[0]
+			total += LinearFlops(p.Tokens(), rank, in, false, false) + LinearFlops(p.Tokens(), out, rank, false, false)
+		}
 	}
 	return total
 }

@@ -16,6 +16,7 @@ type Chain struct {
 	SharedLearns bool         // Shared is a leaf
 
 	own        *torch.Scope
+	held       *torch.Scope // holds the last result of a stage without a graph
 	stages     []stage
 	sharedGrad torch.Tensor
 	upstream   bool // something before the next stage learns
@@ -33,7 +34,7 @@ type stage struct {
 }
 
 // NewChain returns an empty chain; Close it.
-func NewChain() *Chain { return &Chain{own: torch.NewScope()} }
+func NewChain() *Chain { return &Chain{own: torch.NewScope(), held: torch.NewScope()} }
 
 // Scope holds what lives as long as the chain, and its first error.
 func (c *Chain) Scope() *torch.Scope { return c.own }
@@ -47,6 +48,7 @@ func (c *Chain) Close() {
 		c.stages[i].free()
 	}
 	c.stages = nil
+	c.held.Close()
 	c.own.Close()
 }
 
@@ -58,14 +60,15 @@ func (st *stage) free() {
 	}
 }
 
-// Stage runs a stage on in (none for the first) and returns its result, which the next stage takes.
+// Stage runs a stage on in (none for the first) and returns its result, which the next stage takes. Where there is no graph,
+// the result is freed when the next stage has run.
 func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) torch.Tensor {
 	if c.Err() != nil {
 		return torch.Tensor{}
 	}
 	st := stage{params: Learning(params), run: run, inGrad: c.upstream, shared: c.SharedLearns && in.Defined()}
 	if c.NoGrad || !(c.upstream || len(st.params) > 0 || st.shared) {
-		return plain(c.own, in, run)
+		return c.forwardOnly(in, run)
 	}
 	c.upstream = true
 	st.held = torch.NewScope()
@@ -79,6 +82,16 @@ func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope,
 	c.own.Fail(st.held.Err())
 	c.stages = append(c.stages, st)
 	return st.out
+}
+
+// forwardOnly runs a stage that needs no graph.
+func (c *Chain) forwardOnly(in torch.Tensor, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) torch.Tensor {
+	held := torch.NewScope()
+	out := plain(held, in, run)
+	c.own.Fail(held.Err())
+	c.held.Close()
+	c.held = held
+	return out
 }
 
 // in0 stands in for the input of a first stage, which has none.

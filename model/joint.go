@@ -1,6 +1,10 @@
 package model
 
-import "revela/torch"
+import (
+	"slices"
+
+	"revela/torch"
+)
 
 // Joint is a group as the language model reads it with in-batch attention (arXiv 2506.16552, section 3): pass 1 reads the
 // texts, each alone, for their keys and values; pass 2 reads the queries, each attending to its own past and, weighted
@@ -18,10 +22,39 @@ type Joint struct {
 
 // JointLoss is the loss of pass 2 (plus that of pass 1 with Dual), as one fp32 number.
 func (m *LanguageModel) JointLoss(c *Chain, j Joint) torch.Tensor {
+	if j.Dual == nil {
+		j.Texts, j.Pairs = Attended(j.Texts, j.Pairs)
+	}
 	if j.Detach {
 		return m.detachedLoss(c, j)
 	}
 	return m.lockstepLoss(c, j)
+}
+
+// Attended drops the texts that no pair reads: pass 1 is run for its keys and values alone, so such a text adds nothing to the
+// loss or to any gradient. At the paper's temperature most queries read one text, and several the same one.
+func Attended(texts *Packed, pairs []torch.Pair) (*Packed, []torch.Pair) {
+	keys := map[int64]bool{} // first rows of the texts that are read
+	for _, p := range pairs {
+		keys[p.Key] = true
+	}
+	if len(keys) == texts.Len() {
+		return texts, pairs
+	}
+	var read []int
+	moved := map[int64]int64{}
+	rows := int64(0)
+	for i, start := range texts.Starts {
+		if keys[start] {
+			read, moved[start] = append(read, i), rows
+			rows += texts.Lens[i]
+		}
+	}
+	kept := slices.Clone(pairs)
+	for i := range kept {
+		kept[i].Key = moved[kept[i].Key]
+	}
+	return texts.Select(read), kept
 }
 
 // lockstepLoss sends both passes through a layer together: their rows lie in one tensor, pass 1 first, so that every

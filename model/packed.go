@@ -36,6 +36,21 @@ func Join(a, b *Packed) *Packed {
 	return p
 }
 
+// Select returns some of the sequences, in the order given.
+func (p *Packed) Select(sequences []int) *Packed {
+	out := &Packed{}
+	for _, i := range sequences {
+		start, end := p.Starts[i], p.Starts[i]+p.Lens[i]
+		out.Starts = append(out.Starts, int64(len(out.IDs)))
+		out.Lens = append(out.Lens, p.Lens[i])
+		out.IDs = append(out.IDs, p.IDs[start:end]...)
+		if p.Types != nil {
+			out.Types = append(out.Types, p.Types[start:end]...)
+		}
+	}
+	return out
+}
+
 // Len is the number of sequences.
 func (p *Packed) Len() int { return len(p.Lens) }
 

@@ -83,6 +83,18 @@ func Learning(params []*Param) []*Param {
 	return learning
 }
 
+// zeroGrads gives the parameters that learn and have no gradient one of zeros.
+func zeroGrads(params []*Param) error {
+	s := torch.NewScope()
+	defer s.Close()
+	for _, p := range Learning(params) {
+		if !p.Grad.Defined() {
+			p.Grad = s.Keep(s.Zeros(torch.Float32, p.Shape...))
+		}
+	}
+	return s.Err()
+}
+
 // addGrads adds gradients to the sums of their parameters.
 func addGrads(s *torch.Scope, params []*Param, grads []torch.Tensor) {
 	var sums, terms []torch.Tensor

@@ -55,3 +55,26 @@ func Pairs(weights []float32, queries, texts *Packed) (pairs []torch.Pair, index
 	}
 	return pairs, index
 }
+
+// LearningVectors tells whose vectors get a gradient through weights [m, n]: the m queries', then the n texts'. Where a query
+// reads one text alone, its row of the softmax passes exactly 0.
+func LearningVectors(weights []float32, m, n int) []bool {
+	learning := make([]bool, m+n)
+	for i := range m {
+		row := weights[i*n : (i+1)*n]
+		read := 0
+		for _, w := range row {
+			if w != 0 {
+				read++
+			}
+		}
+		if read < 2 {
+			continue
+		}
+		learning[i] = true
+		for j, w := range row {
+			learning[m+j] = learning[m+j] || w != 0
+		}
+	}
+	return learning
+}

@@ -21,29 +21,28 @@ func (o *InfoNCE) Step(b *Batch, share float64) (Result, error) {
 	if !b.OwnQueries {
 		return Result{}, fmt.Errorf("infonce: the group has no queries of its own; {\"query\": […], \"text\": […]} expected")
 	}
-	c := model.NewChain()
-	defer c.Close()
-	c.Recompute, c.Random = o.Recompute, o.Dropout
-	m, n := int64(b.Queries.Len()), int64(b.Texts.Len())
-	pooled := o.Models.Retriever.Pooled(c, model.Join(b.Queries, b.Texts), o.Dropout)
-	var weights torch.Tensor
-	loss := c.Stage(pooled, nil, func(s *torch.Scope, x torch.Tensor) torch.Tensor {
-		loss, softmax := o.contrast(s, s.Narrow(x, 0, 0, m), s.Narrow(x, 0, m, n))
-		weights = c.Scope().Own(s.Keep(softmax))
-		return loss
-	})
-	if c.Err() != nil {
-		return Result{}, fmt.Errorf("retriever: %w", c.Err())
+	both := model.Join(b.Queries, b.Texts)
+	vectors := o.Models.Retriever.Vectors(both, model.VectorOptions{Learns: true, Again: o.Recompute, Dropout: o.Dropout})
+	defer vectors.Close()
+	if err := vectors.Err(); err != nil {
+		return Result{}, fmt.Errorf("retriever: %w", err)
 	}
-	values, err := readWeights(c.Scope(), weights)
+	s := torch.NewScope()
+	defer s.Close()
+	m, n := int64(b.Queries.Len()), int64(b.Texts.Len())
+	pooled := s.Leaf(vectors.Pooled)
+	var loss, weights torch.Tensor
+	torch.WithGrad(func() { loss, weights = o.contrast(s, s.Narrow(pooled, 0, 0, m), s.Narrow(pooled, 0, m, n)) })
+	values, err := readWeights(s, weights)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Tokens: int(b.Queries.Tokens() + b.Texts.Tokens()), Entropy: entropy(values, int(min(m, n)))}
-	loss = c.Scope().Detach(loss) // is read last: a device computes backward meanwhile
-	c.Backward(torch.From(c.Scope(), []float32{float32(share)}))
-	if c.Err() != nil {
-		return Result{}, fmt.Errorf("retriever: %w", c.Err())
+	result := Result{Tokens: int(both.Tokens()), Entropy: entropy(values, int(min(m, n)))}
+	grad := s.Grad([]torch.Tensor{loss}, []torch.Tensor{torch.From(s, []float32{float32(share)})}, []torch.Tensor{pooled}, false)[0]
+	loss = s.Detach(loss) // is read last: a device computes backward meanwhile
+	s.Fail(vectors.Backward(grad))
+	if s.Err() != nil {
+		return Result{}, fmt.Errorf("retriever: %w", s.Err())
 	}
 	result.Loss, err = loss.Float()
 	return result, err

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"revela/model"
 	"revela/torch"
@@ -25,75 +26,110 @@ type Revela struct {
 // Step implements [Objective].
 func (o *Revela) Step(b *Batch, share float64) (Result, error) {
 	learns := !o.LMOnly && len(model.Learning(model.AllParams(o.Models.Retriever))) > 0
-	retriever := o.chain()
-	defer retriever.Close()
-	retriever.NoGrad = !learns
-	weights := o.weights(retriever, b)
-
-	s := retriever.Scope()
-	values, err := readWeights(s, weights)
+	vectors := o.vectors(b, learns)
+	defer vectors.Close()
+	s := torch.NewScope()
+	defer s.Close()
+	w, err := o.weigh(s, vectors, b, learns)
 	if err != nil {
 		return Result{}, err
 	}
-	pairs, at := model.Pairs(values, b.LMQueries, b.LMTexts)
-	index := torch.From(s, at, int64(len(at)))
-	lm := o.chain()
-	defer lm.Close()
-	lm.SharedLearns = learns
-	lm.Shared = s.Scale(s.IndexSelect(s.Reshape(s.Detach(weights), -1), 0, index), o.Scale)
+	result := Result{Tokens: int(b.LMQueries.Tokens()), Entropy: entropy(w.values, b.Queries.Len())}
 	if learns {
-		lm.Shared = s.Leaf(lm.Shared)
+		vectors.Expect(w.learning)
 	}
-	result := Result{Tokens: int(b.LMQueries.Tokens()), Entropy: entropy(values, b.Queries.Len())}
-	grad, err := o.languageModel(lm, b, pairs, share, &result.Loss)
-	if err != nil {
-		return Result{}, err
+	var grad torch.Tensor
+	if result.Loss, grad, err = o.languageModel(s, b, w, share); err != nil || !learns {
+		return result, err
 	}
-	if learns && grad.Defined() {
-		full := s.Zeros(torch.Float32, int64(len(values))) // d loss / d weights, 0 where the weight is
-		full = s.IndexAdd(full, 0, index, s.Scale(grad, o.Scale))
-		retriever.Backward(s.Reshape(full, int64(b.Queries.Len()), int64(b.Texts.Len())))
+	if grad.Defined() {
+		grad = s.Grad([]torch.Tensor{w.weights}, []torch.Tensor{grad}, []torch.Tensor{w.pooled}, false)[0]
 	}
-	if retriever.Err() != nil {
-		return Result{}, fmt.Errorf("retriever: %w", retriever.Err())
+	s.Fail(vectors.Backward(grad))
+	if s.Err() != nil {
+		return Result{}, fmt.Errorf("retriever: %w", s.Err())
 	}
 	return result, nil
 }
 
-// languageModel runs the language model forward and backward, sets loss, and returns the gradient of the pairs' weights.
-func (o *Revela) languageModel(c *model.Chain, b *Batch, pairs []torch.Pair, share float64, loss *float64) (torch.Tensor, error) {
-	joint, err := o.joint(b, pairs)
-	if err != nil {
-		return torch.Tensor{}, err
-	}
-	value := o.Models.LM.JointLoss(c, joint)
-	if c.Err() != nil {
-		return torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
-	}
-	value = c.Scope().Detach(value) // is read last: a device computes backward meanwhile
-	grad := c.Backward(torch.From(c.Scope(), []float32{float32(share)}))
-	if c.Err() != nil {
-		return torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
-	}
-	*loss, err = value.Float()
-	return grad, err
+// vectors sends the group's queries, then its texts, through the retriever.
+func (o *Revela) vectors(b *Batch, learns bool) *model.Vectors {
+	both := model.Join(b.Queries, b.Texts)
+	return o.Models.Retriever.Vectors(both, model.VectorOptions{Learns: learns, Again: o.Recompute, Dropout: o.Dropout})
 }
 
-func (o *Revela) chain() *model.Chain {
-	c := model.NewChain()
-	c.Recompute, c.Random = o.Recompute, o.Dropout
-	return c
+// weighed are the weights of a group.
+type weighed struct {
+	pooled   torch.Tensor // the vectors that they were made of [queries + texts, D], a leaf where they learn
+	weights  torch.Tensor // [queries, texts]
+	values   []float32    // of weights
+	learning []bool       // the vectors that get a gradient; none where they do not learn
 }
 
-// weights runs the retriever on the group: w [queries, texts].
-func (o *Revela) weights(c *model.Chain, b *Batch) torch.Tensor {
-	pooled := o.Models.Retriever.Pooled(c, model.Join(b.Queries, b.Texts), o.Dropout)
+// weigh makes the weights of a group of its vectors.
+func (o *Revela) weigh(s *torch.Scope, vectors *model.Vectors, b *Batch, learns bool) (w weighed, err error) {
+	if err := vectors.Err(); err != nil {
+		return w, fmt.Errorf("retriever: %w", err)
+	}
 	similarity := o.Similarity
 	similarity.ExcludeSelf = similarity.ExcludeSelf && !b.OwnQueries
-	return c.Stage(pooled, nil, func(s *torch.Scope, x torch.Tensor) torch.Tensor {
-		m, n := int64(b.Queries.Len()), int64(b.Texts.Len())
-		return similarity.Weights(s, similarity.Scores(s, s.Narrow(x, 0, 0, m), s.Narrow(x, 0, m, n)))
+	m, n := int64(b.Queries.Len()), int64(b.Texts.Len())
+	run := torch.NoGrad
+	if w.pooled = vectors.Pooled; learns {
+		w.pooled, run = s.Leaf(w.pooled), torch.WithGrad
+	}
+	run(func() {
+		w.weights = similarity.Weights(s, similarity.Scores(s, s.Narrow(w.pooled, 0, 0, m), s.Narrow(w.pooled, 0, m, n)))
 	})
+	if w.values, err = readWeights(s, w.weights); err == nil && learns {
+		w.learning = model.LearningVectors(w.values, int(m), int(n))
+	}
+	return w, err
+}
+
+// Sparsity tells what of a group takes part: the pairs of texts that carry weight, as the language model reads them, and
+// which of the retriever's queries and texts get a gradient.
+func (o *Revela) Sparsity(b *Batch) (pairs []torch.Pair, learning []bool, err error) {
+	vectors := o.vectors(b, false)
+	defer vectors.Close()
+	s := torch.NewScope()
+	defer s.Close()
+	w, err := o.weigh(s, vectors, b, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	pairs, _ = model.Pairs(w.values, b.LMQueries, b.LMTexts)
+	return pairs, model.LearningVectors(w.values, b.Queries.Len(), b.Texts.Len()), nil
+}
+
+// languageModel runs the language model forward and backward. It returns its loss and, where the retriever learns from this
+// group, the gradient of the weights [queries, texts], 0 where they are.
+func (o *Revela) languageModel(s *torch.Scope, b *Batch, w weighed, share float64) (loss float64, grad torch.Tensor, err error) {
+	pairs, at := model.Pairs(w.values, b.LMQueries, b.LMTexts)
+	joint, err := o.joint(b, pairs)
+	if err != nil {
+		return 0, grad, err
+	}
+	c := model.NewChain()
+	defer c.Close()
+	c.Recompute, c.Random = o.Recompute, o.Dropout
+	own := c.Scope()
+	index := torch.From(own, at, int64(len(at)))
+	c.Shared = own.Scale(own.IndexSelect(own.Reshape(own.Detach(w.weights), -1), 0, index), o.Scale)
+	if c.SharedLearns = slices.Contains(w.learning, true); c.SharedLearns {
+		c.Shared = own.Leaf(c.Shared)
+	}
+	value := o.Models.LM.JointLoss(c, joint)
+	value = own.Detach(value) // is read last: a device computes backward meanwhile
+	if shared := c.Backward(torch.From(own, []float32{float32(share)})); shared.Defined() {
+		full := own.IndexAdd(own.Zeros(torch.Float32, int64(len(w.values))), 0, index, own.Scale(shared, o.Scale))
+		grad = s.Own(own.Keep(own.Reshape(full, int64(b.Queries.Len()), int64(b.Texts.Len()))))
+	}
+	if c.Err() != nil {
+		return 0, torch.Tensor{}, fmt.Errorf("language model: %w", c.Err())
+	}
+	loss, err = value.Float()
+	return loss, grad, err
 }
 
 func (o *Revela) joint(b *Batch, pairs []torch.Pair) (model.Joint, error) {

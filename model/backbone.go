@@ -46,6 +46,13 @@ type Call struct {
 	From   int64
 	Attend Attend
 	Train  bool // dropout of LoRA
+	Again  bool // the result is not looked at, only its gradient will be asked for
+}
+
+// during returns the call as a chain makes it now.
+func (c Call) during(chain *Chain) Call {
+	c.Again = chain.Again()
+	return c
 }
 
 // selfAttention lets every sequence read itself.

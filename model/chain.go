@@ -20,6 +20,7 @@ type Chain struct {
 	stages     []stage
 	sharedGrad torch.Tensor
 	upstream   bool // something before the next stage learns
+	again      bool // a stage runs for the second time
 }
 
 type stage struct {
@@ -63,6 +64,18 @@ func (st *stage) free() {
 // Stage runs a stage on in (none for the first) and returns its result, which the next stage takes. Where there is no graph,
 // the result is freed when the next stage has run.
 func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) torch.Tensor {
+	return c.stage(in, params, c.Recompute, run)
+}
+
+// Last is Stage for the last stage, which is not computed again: backward begins with it.
+func (c *Chain) Last(in torch.Tensor, params []*Param, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) torch.Tensor {
+	return c.stage(in, params, false, run)
+}
+
+// Again reports whether a stage is running for the second time: for its graph, its result is not looked at.
+func (c *Chain) Again() bool { return c.again }
+
+func (c *Chain) stage(in torch.Tensor, params []*Param, again bool, run func(s *torch.Scope, in torch.Tensor) torch.Tensor) torch.Tensor {
 	if c.Err() != nil {
 		return torch.Tensor{}
 	}
@@ -73,7 +86,7 @@ func (c *Chain) Stage(in torch.Tensor, params []*Param, run func(s *torch.Scope,
 	c.upstream = true
 	st.held = torch.NewScope()
 	st.in = st.held.Detach(in0(st.held, in))
-	if c.Recompute {
+	if again {
 		st.random = c.randomState()
 		st.out = plain(st.held, in, run)
 	} else {
@@ -151,7 +164,7 @@ func (c *Chain) Backward(grad torch.Tensor) torch.Tensor {
 // backward adds the gradients of a stage and returns that of its input, which s holds.
 func (c *Chain) backward(st *stage, grad torch.Tensor, s *torch.Scope) torch.Tensor {
 	if st.kept == nil {
-		c.again(st)
+		c.repeat(st)
 	}
 	if c.Err() != nil {
 		return torch.Tensor{}
@@ -184,8 +197,10 @@ func (c *Chain) backward(st *stage, grad torch.Tensor, s *torch.Scope) torch.Ten
 	return inGrad
 }
 
-// again computes a stage that was not kept, with the random numbers of the first time.
-func (c *Chain) again(st *stage) {
+// repeat computes a stage that was not kept, with the random numbers of the first time.
+func (c *Chain) repeat(st *stage) {
+	c.again = true
+	defer func() { c.again = false }()
 	if st.random == nil {
 		st.start(c.own)
 		return

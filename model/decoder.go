@@ -170,7 +170,7 @@ func (l *decoderLayer) forward(s *torch.Scope, i int, x torch.Tensor, call Call)
 	q = s.Reshape(q, rows-call.From, l.heads, l.headDim)
 	q = s.Rope(l.headNorm(s, q, l.qNorm), from(call.Cos), from(call.Sin))
 	attended := s.Reshape(call.Attend(s, i, q, k, v, l.window), rows-call.From, l.heads*l.headDim)
-	return l.mlp(s, l.o.Onto(s, from(x), attended, call.Train), call.Train)
+	return l.mlp(s, l.o.Onto(s, from(x), attended, call.Train), call)
 }
 
 // projectNormed is queries (of rows from call.From on), keys and values of the normed rows of x.
@@ -191,10 +191,17 @@ func (l *decoderLayer) headNorm(s *torch.Scope, x torch.Tensor, weight *Param) t
 	return s.RMSNorm(x, weight.In(s), l.eps)
 }
 
+// rowsAgain are computed again at a time: enough for products at full speed.
+const rowsAgain = 1024
+
 // mlp is the layer's second half, its residual included.
-func (l *decoderLayer) mlp(s *torch.Scope, x torch.Tensor, train bool) torch.Tensor {
-	if !anyDrops(train, l.gate, l.up, l.down) {
-		return s.GatedMLP(x, l.postNorm.In(s), l.eps, l.gate.projection(s), l.up.projection(s), l.down.projection(s))
+func (l *decoderLayer) mlp(s *torch.Scope, x torch.Tensor, call Call) torch.Tensor {
+	switch gate, up, down := l.gate, l.up, l.down; {
+	case anyDrops(call.Train, gate, up, down):
+	case call.Again:
+		return s.GatedMLPAgain(x, l.postNorm.In(s), l.eps, gate.projection(s), up.projection(s), down.projection(s), rowsAgain)
+	default:
+		return s.GatedMLP(x, l.postNorm.In(s), l.eps, gate.projection(s), up.projection(s), down.projection(s))
 	}
 	normed := s.RMSNorm(x, l.postNorm.In(s), l.eps)
 	return l.down.Onto(s, x, s.SwiGLU(l.gate.Forward(s, normed, true), l.up.Forward(s, normed, true)), true)

@@ -70,9 +70,9 @@ func (m *LanguageModel) lockstepLoss(c *Chain, j Joint) torch.Tensor {
 			from = texts
 		}
 		call := Call{Prepared: prepared, From: from, Train: j.Train, Attend: j.lockstep(c, prepared.Pairs, texts, from)}
-		x = c.Stage(x, m.LayerParams(i), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.Layer(s, i, x, call) })
+		x = c.Stage(x, m.LayerParams(i), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.Layer(s, i, x, call.during(c)) })
 	}
-	return c.Stage(x, m.headParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor {
+	return c.Last(x, m.headParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor {
 		if j.Dual == nil {
 			return m.loss(s, x, j.Targets)
 		}
@@ -121,9 +121,9 @@ func (m *LanguageModel) detachedLoss(c *Chain, j Joint) torch.Tensor {
 	}
 	x := c.Stage(torch.Tensor{}, m.EmbedParams(), func(s *torch.Scope, _ torch.Tensor) torch.Tensor { return m.Embed(s, j.Queries) })
 	for i := range m.Depth() {
-		x = c.Stage(x, m.LayerParams(i), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.Layer(s, i, x, call) })
+		x = c.Stage(x, m.LayerParams(i), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.Layer(s, i, x, call.during(c)) })
 	}
-	return c.Stage(x, m.headParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.loss(s, x, j.Targets) })
+	return c.Last(x, m.headParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.loss(s, x, j.Targets) })
 }
 
 // readTexts is pass 1 without a graph; the last layer stops at keys and values.

@@ -98,7 +98,7 @@ func (m *LanguageModel) loss(s *torch.Scope, x torch.Tensor, t *Targets) torch.T
 // Loss is the language model's own loss, every sequence alone.
 func (m *LanguageModel) Loss(c *Chain, p *Packed, t *Targets, train bool) torch.Tensor {
 	x := Run(c, m.Decoder, p, train)
-	return c.Stage(x, m.headParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.loss(s, x, t) })
+	return c.Last(x, m.headParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return m.loss(s, x, t) })
 }
 
 // Run sends a batch through the layers of a backbone; the result [T, D] is before Final.
@@ -107,7 +107,7 @@ func Run(c *Chain, b Backbone, p *Packed, train bool) torch.Tensor {
 	call := Call{Prepared: prepared, Attend: selfAttention(prepared.Pairs, b.Causal()), Train: train}
 	x := c.Stage(torch.Tensor{}, b.EmbedParams(), func(s *torch.Scope, _ torch.Tensor) torch.Tensor { return b.Embed(s, p) })
 	for i := range b.Depth() {
-		x = c.Stage(x, b.LayerParams(i), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return b.Layer(s, i, x, call) })
+		x = c.Stage(x, b.LayerParams(i), func(s *torch.Scope, x torch.Tensor) torch.Tensor { return b.Layer(s, i, x, call.during(c)) })
 	}
 	return x
 }

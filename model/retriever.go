@@ -127,7 +127,7 @@ func (r *Retriever) halved(ids []int32, half bool) []int32 {
 // Pooled sends a batch through the network; the result is one vector per text, not normalised, in fp32: [texts, D].
 func (r *Retriever) Pooled(c *Chain, p *Packed, train bool) torch.Tensor {
 	x := Run(c, r.Network, p, train)
-	return c.Stage(x, r.FinalParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor {
+	return c.Last(x, r.FinalParams(), func(s *torch.Scope, x torch.Tensor) torch.Tensor {
 		return r.Pooling.Pool(s, r.Final(s, x), p)
 	})
 }

@@ -168,6 +168,42 @@ func TestGradientOfGatedMLP(t *testing.T) {
 	})
 }
 
+// Computed again by blocks, the last of them shorter, the feed-forward half has the gradients that it has when it is kept.
+func TestGatedMLPAgain(t *testing.T) {
+	for _, dtype := range []DType{Float64, Float32, BFloat16} {
+		for _, frozen := range []bool{true, false} {
+			checkGatedMLPAgain(t, dtype, frozen)
+		}
+	}
+}
+
+func checkGatedMLPAgain(t *testing.T, dtype DType, frozen bool) {
+	s := NewScope()
+	defer s.Close()
+	in := leaves(s, dtype, append([][]int64{{9, 64}, {64}}, append(projected(64, 128), append(projected(64, 128), projected(128, 64)...)...)...)...)
+	learning := []Tensor{in[0], in[1]}
+	for i, w := range in[2:] {
+		if frozen && i%4 < 2 {
+			s.Fail(w.RequireGrad(false))
+		} else {
+			learning = append(learning, w)
+		}
+	}
+	parts := []Projection{projectionOf(in[2:]), projectionOf(in[6:]), projectionOf(in[10:])}
+	gradient := s.Randn(dtype, 9, 64)
+	kept := s.Grad([]Tensor{s.GatedMLP(in[0], in[1], 1e-5, parts[0], parts[1], parts[2])}, []Tensor{gradient}, learning, false)
+	again := s.Grad([]Tensor{s.GatedMLPAgain(in[0], in[1], 1e-5, parts[0], parts[1], parts[2], 4)}, []Tensor{gradient}, learning, false)
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	tolerance := map[DType]float64{Float64: 1e-12, Float32: 1e-5, BFloat16: 2e-2}[dtype]
+	for i := range learning {
+		if found := relativeDifference(t, kept[i], again[i]); found > tolerance {
+			t.Errorf("%v, frozen weights %v: gradient %d differs by %g of its largest value", dtype, frozen, i, found)
+		}
+	}
+}
+
 // A frozen weight gets no gradient, and costs none.
 func TestFrozenWeightOfProject(t *testing.T) {
 	s := NewScope()

@@ -49,10 +49,20 @@ func (s *Scope) NormProject(x, norm Tensor, eps float64, from int64, first, seco
 // GatedMLP is x + down(silu(gate(n)) · up(n)) with n = RMSNorm(x), for x [tokens, width], in one operation (the feed-forward
 // half of a layer, transformers' LlamaMLP with norm and residual). Backward computes n and the product again.
 func (s *Scope) GatedMLP(x, norm Tensor, eps float64, gate, up, down Projection) Tensor {
+	return s.gatedMLP(x, norm, eps, gate, up, down, 0)
+}
+
+// GatedMLPAgain is GatedMLP where the result was looked at before: on the CPU its values are not computed, and backward
+// works on so many rows at a time, which takes less memory and one product less.
+func (s *Scope) GatedMLPAgain(x, norm Tensor, eps float64, gate, up, down Projection, rows int64) Tensor {
+	return s.gatedMLP(x, norm, eps, gate, up, down, rows)
+}
+
+func (s *Scope) gatedMLP(x, norm Tensor, eps float64, gate, up, down Projection, again int64) Tensor {
 	in := []Tensor{x, norm, gate.Weight, up.Weight, down.Weight}
 	return s.shim("gated_mlp_linear", in, func(out *unsafe.Pointer) *C.char {
 		parts, scales := projections(gate, up, down)
-		return C.revela_gated_mlp(x.c(), norm.c(), parts, scales, C.double(eps), out)
+		return C.revela_gated_mlp(x.c(), norm.c(), parts, scales, C.double(eps), C.int64_t(again), out)
 	})
 }
 

@@ -40,7 +40,7 @@ char *revela_rope(void *x, void *cos, void *sin, void **out);
 char *revela_swiglu(void *gate, void *up, void **out);
 // A projection is five handles: weight, bias, A, B, packed transpose of the weight; the last four may be null.
 char *revela_norm_project(void *x, void *norm, void **projections, const double *scales, double eps, int64_t from, void **out);
-char *revela_gated_mlp(void *x, void *norm, void **projections, const double *scales, double eps, void **out);
+char *revela_gated_mlp(void *x, void *norm, void **projections, const double *scales, double eps, int64_t again, void **out);
 char *revela_project(void *onto, void *x, void **projection, double scale, int activation, void **out); // onto: null for none
 // weights of linear layers as the CPU's products read them
 char *revela_pack(void *weight, int transposed, void **out); // null where this machine has no use for it

@@ -100,11 +100,11 @@ Tensor lay_out(const Tensor &w, int64_t width) {
   return panels;
 }
 
-bool is_bf16(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.scalar_type() == at::kBFloat16 && multiplies_bf16(); }
-
 } // namespace
 
-bool can_panel(const Tensor &w) { return is_bf16(w) && w.size(0) % kPanel == 0 && w.size(1) % kPanel == 0; }
+bool multiplies_bf16(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.scalar_type() == at::kBFloat16 && multiplies_bf16(); }
+
+bool can_panel(const Tensor &w) { return multiplies_bf16(w) && w.size(0) % kPanel == 0 && w.size(1) % kPanel == 0; }
 
 bool is_panels(const Tensor &w) { return w.dim() == 3; }
 
@@ -138,7 +138,7 @@ Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, 
 
 Tensor lower(const Tensor &x, const Tensor &a, double scale) {
   int64_t rank = a.size(0), width = std::min(rank, kPanel);
-  if (!is_bf16(x) || x.size(1) % 2 || rank % width) return at::mm(x, a.t()).mul_(scale);
+  if (!multiplies_bf16(x) || x.size(1) % 2 || rank % width) return at::mm(x, a.t()).mul_(scale);
   Tensor rows = x.contiguous(), panels = lay_out(a, width), y = at::empty({x.size(0), rank}, rows.options());
   Finish how;
   how.scale = (float)scale;

@@ -9,6 +9,9 @@
 
 namespace revela {
 
+// multiplies_bf16 reports whether t is a matrix of bf16 on a processor with a bf16 dot product.
+bool multiplies_bf16(const at::Tensor &t);
+
 // can_panel reports whether w [out, in] and its transpose can be laid out, and this processor has use for it.
 bool can_panel(const at::Tensor &w);
 bool is_panels(const at::Tensor &w);

@@ -35,10 +35,11 @@ Tensor by_onednn_onto(const Tensor &onto, const Tensor &x, const Tensor &w, cons
   return op.call(x, onto, w, maybe(bias), "add");
 }
 
-// can_reorder reports whether oneDNN multiplies w [out, in] here: fp32 or bf16 on the CPU.
+// can_reorder reports whether oneDNN multiplies w [out, in] here: fp32 on the CPU, or bf16 on one with AVX-512.
 bool can_reorder(const Tensor &w) {
   static const bool there = at::hasMKLDNN() && c10::Dispatcher::singleton().findSchema({"mkldnn::_reorder_linear_weight", ""});
-  return there && w.is_cpu() && (w.scalar_type() == at::kFloat || w.scalar_type() == at::kBFloat16);
+  static const bool bf16_there = there && operation<bool()>("mkldnn::_is_mkldnn_bf16_supported", "").call();
+  return there && w.is_cpu() && (w.scalar_type() == at::kFloat || (bf16_there && w.scalar_type() == at::kBFloat16));
 }
 
 // dense_by_onednn reports whether oneDNN is the faster one for a dense weight: in fp32, where libtorch multiplies by BLAS,
@@ -88,8 +89,11 @@ Tensor activate_backward(const Tensor &dy, const Tensor &x, Activation f) {
 
 Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f, const LowRank &low) {
   if (is_panels(w)) return activate(panel_product(x, w, bias, low, {}), f);
-  if (onednn(x, w)) return low.x.defined() ? activate(with_low(by_onednn(x.contiguous(), w, bias, Activation::none), low), f)
-                                           : by_onednn(x.contiguous(), w, bias, f);
+  if (onednn(x, w)) {
+    bool after = low.x.defined(); // the activation is part of oneDNN's product unless LoRA's half is to be added first
+    Tensor y = with_low(by_onednn(x.contiguous(), w, bias, after ? Activation::none : f), low);
+    return after ? activate(y, f) : y;
+  }
   Tensor wt = unpack(w).t();
   return activate(with_low(bias.defined() ? at::addmm(bias, x, wt) : at::mm(x, wt), low), f);
 }

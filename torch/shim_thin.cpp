@@ -12,26 +12,25 @@ namespace revela {
 
 namespace {
 
-constexpr int64_t kDepth = 256; // rows that are summed at a time: their columns, paired, stay in the nearest cache
+constexpr int64_t kPiece = 256; // rows that are summed at a time: their columns, paired, stay in the nearest cache
 constexpr int64_t kWidth = 32;  // columns of a task
 constexpr int64_t kThin = 64;   // ranks up to here; libtorch's product is good at more
 
-int64_t depth(int64_t rows, int64_t at) { return std::min(kDepth, (rows - at + 31) / 32 * 32); } // few shapes: each is compiled
+int64_t depth(int64_t rows, int64_t at) { return std::min(kPiece, (rows - at + 31) / 32 * 32); } // few shapes: each is compiled
 
 // turned is a [T, rank] as pieces [rank, 256], one for each 256 rows; the rows that lack are zero.
 REVELA_CLONES static void turn(const uint16_t *a, int64_t rows, int64_t rank, uint16_t *to) {
   for (int64_t t = 0; t < rows; t++)
-    for (int64_t r = 0; r < rank; r++) to[t / kDepth * kDepth * rank + r * kDepth + t % kDepth] = a[t * rank + r];
+    for (int64_t r = 0; r < rank; r++) to[t / kPiece * kPiece * rank + r * kPiece + t % kPiece] = a[t * rank + r];
 }
 
 } // namespace
 
 Tensor transposed_product(const Tensor &a, const Tensor &b) {
-  int64_t rows = b.size(0), rank = a.size(1), n = b.size(1), pieces = (rows + kDepth - 1) / kDepth;
-  bool fits = rank <= kThin && a.is_cpu() && a.scalar_type() == at::kBFloat16 && b.scalar_type() == at::kBFloat16 && n % kWidth == 0;
-  if (!fits || rows == 0 || !multiplies_bf16()) return at::mm(a.t(), b);
+  int64_t rows = b.size(0), rank = a.size(1), n = b.size(1), pieces = (rows + kPiece - 1) / kPiece;
+  if (!multiplies_bf16(a) || !multiplies_bf16(b) || rank > kThin || n % kWidth || rows == 0) return at::mm(a.t(), b);
   RECORD_FUNCTION("revela::thin", std::vector<c10::IValue>());
-  Tensor left = a.contiguous(), right = b.contiguous(), turned = at::zeros({pieces, rank, kDepth}, left.options());
+  Tensor left = a.contiguous(), right = b.contiguous(), turned = at::zeros({pieces, rank, kPiece}, left.options());
   turn((const uint16_t *)left.const_data_ptr(), rows, rank, (uint16_t *)turned.mutable_data_ptr());
   Tensor y = at::empty({rank, n}, left.options());
   auto *l = turned.const_data_ptr<bf16>(), *r = right.const_data_ptr<bf16>();
@@ -39,13 +38,13 @@ Tensor transposed_product(const Tensor &a, const Tensor &b) {
   at::parallel_for(0, n / kWidth, 1, [&](int64_t begin, int64_t end) {
     thread_local std::vector<bf16> pairs;
     thread_local std::vector<float> sums;
-    bf16 *p = room(pairs, kDepth * kWidth);
+    bf16 *p = room(pairs, kPiece * kWidth);
     float *c = room(sums, rank * kWidth);
     for (int64_t i = begin; i < end; i++) {
-      for (int64_t t = 0; t < rows; t += kDepth) {
+      for (int64_t t = 0; t < rows; t += kPiece) {
         int64_t k = depth(rows, t);
         pack_rows(r + t * n + i * kWidth, n, std::min(k, rows - t), k, kWidth, p);
-        multiply(rank, kWidth, k, l + t * rank, kDepth, p, kWidth, c, kWidth, t > 0);
+        multiply(rank, kWidth, k, l + t * rank, kPiece, p, kWidth, c, kWidth, t > 0);
       }
       put_sums(c, rank, kWidth, nullptr, false, out + i * kWidth, n);
     }

@@ -1,0 +1,120 @@
+// Linear layers with their LoRA as the fused operations of a decoder layer hold them: forward, backward, what autograd knows of
+// them, and their handles in the C interface.
+#pragma once
+#include "shim.hpp"
+#include "shim_panels.hpp"
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <algorithm>
+
+namespace revela {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Projection is y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ; bias, or A and B, may be undefined. W may be packed; then back is Wᵀ,
+// packed, for the gradient of x.
+struct Projection {
+  Tensor w, bias, a, b, back;
+  double scale;
+
+  // lowered is LoRA's scale · (x Aᵀ), [T, rank]; undefined without LoRA.
+  Tensor lowered(const Tensor &x) const { return a.defined() ? lower(x, a, scale) : Tensor(); }
+
+  // forward adds to onto where that is defined; low is kept for backward.
+  Tensor forward(const Tensor &x, const Tensor &onto, Tensor &low) const {
+    low = lowered(x);
+    return onto.defined() ? product_onto(onto, x, w, bias, {low, b}) : product(x, w, bias, Activation::none, {low, b});
+  }
+
+  struct Gradients { Tensor w, bias, a, b; };
+
+  // backward adds the gradient of x to dx, or makes it where dx is undefined.
+  Gradients backward(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
+    Gradients g;
+    Tensor wt = back.defined() ? back : unpack(w).t(), dlow; // [in, out]
+    if (a.defined()) dlow = lower(dy, b.t(), scale);         // [T, rank]
+    LowRank half{dlow, a.defined() ? a.t() : Tensor()};
+    if (dx.defined()) accumulate(dx, dy, wt, half);
+    else dx = product(dy, wt, {}, Activation::none, half);
+    if (want_w) g.w = at::mm(dy.t(), x);
+    if (want_w && bias.defined()) g.bias = dy.sum(0);
+    if (a.defined() && want_low) g.a = transposed_product(dlow, x), g.b = transposed_product(low, dy).t().contiguous();
+    return g;
+  }
+
+  // plain is the same in operations that libtorch differentiates, for devices other than the CPU.
+  Tensor plain(const Tensor &x) const {
+    Tensor y = bias.defined() ? at::addmm(bias, x, w.t()) : at::mm(x, w.t());
+    return a.defined() ? y + at::mm(at::mm(x, a.t()) * scale, b.t()) : y;
+  }
+};
+
+// Maybe is an argument of an operation that may be undefined.
+using Maybe = std::optional<Tensor>;
+
+inline Tensor value(const Maybe &t) { return t ? *t : Tensor(); }
+
+constexpr int kParts = 4; // tensors of a projection that autograd knows
+
+// projections reads them from a list of tensors.
+inline std::vector<Projection> projections(const variable_list &t, size_t from, const variable_list &back,
+                                           const std::vector<double> &scales) {
+  std::vector<Projection> list;
+  for (size_t i = 0; i < scales.size(); i++, from += kParts)
+    list.push_back({t[from], t[from + 1], t[from + 2], t[from + 3], back[i], scales[i]});
+  return list;
+}
+
+// saved are the projections that forward put into a context, and settings that go with them.
+inline void save(AutogradContext *ctx, const variable_list &back, const std::vector<double> &scales) {
+  ctx->saved_data["back"] = back, ctx->saved_data["scales"] = scales;
+}
+inline std::vector<Projection> saved_projections(AutogradContext *ctx, const variable_list &t, size_t from) {
+  return projections(t, from, ctx->saved_data["back"].toTensorVector(), ctx->saved_data["scales"].toDoubleVector());
+}
+
+inline variable_list to_save(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts) {
+  variable_list t{x, norm};
+  for (auto &p : parts) t.push_back(value(p));
+  return t;
+}
+
+inline void append(variable_list &to, const Projection::Gradients &g) { to.insert(to.end(), {g.w, g.bias, g.a, g.b}); }
+
+// wants reports whether the tensor at i of the operation's inputs needs a gradient: libtorch counts those that are there.
+inline bool wants(AutogradContext *ctx, const variable_list &in, size_t i, size_t before = 0) {
+  if (!in[i].defined()) return false;
+  return ctx->needs_input_grad(before + std::count_if(in.begin(), in.begin() + i, [](const Tensor &t) { return t.defined(); }));
+}
+
+// Parts are n projections from the handles of the C interface: four tensors each that autograd knows, and the packed Wᵀ.
+struct Parts {
+  variable_list t, back;
+
+  Parts(const char *name, const Tensor &x, void **handles, int n) {
+    for (int i = 0; i < n; i++, handles += kParts + 1) {
+      variable_list p = list(handles, kParts + 1);
+      TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[2].defined() == p[3].defined() &&
+                      (!p[2].defined() || (p[2].size(1) == inputs(p[0]) && p[3].size(0) == outputs(p[0]) && p[2].size(0) == p[3].size(1))),
+                  name, ": projection ", i, " of x ", x.sizes(), " has weight ", p[0].sizes(),
+                  "; [out, in], [rank, in], [out, rank] expected");
+      t.insert(t.end(), p.begin(), p.begin() + kParts);
+      back.push_back(p[kParts]);
+    }
+  }
+};
+
+// maybe keeps an undefined tensor from libtorch, which asks every tensor for its device.
+inline Maybe maybe(const Tensor &t) { return t.defined() ? Maybe(t) : Maybe(); }
+
+// apply runs an operation on three projections.
+template <class Operation, class... Rest> auto apply(const Tensor &x, const Tensor &norm, const Parts &p, Rest... rest) {
+  auto &t = p.t;
+  return Operation::apply(x, norm, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), t[4], maybe(t[5]), maybe(t[6]), maybe(t[7]), t[8],
+                          maybe(t[9]), maybe(t[10]), maybe(t[11]), p.back, rest...);
+}
+
+} // namespace revela

@@ -94,21 +94,17 @@ func (r *checked) checkModels(ctx *cli.Context, c *config.Config) (err error) {
 	defer p.finish()
 	resolver := &checkpoint.Resolver{Progress: p.report}
 	r.Retriever = &checkedModel{Checkpoint: c.Retriever.Checkpoint, Adapter: c.Retriever.Adapter}
-	err = r.Retriever.check(ctx, resolver, c, "retriever", c.Retriever.Revision, func(n network) (learning, tokens int64) {
-		return n.learning(c.Retriever.Freeze, c.Retriever.LoRA), retrieverTokens(c)
-	})
+	err = r.Retriever.check(ctx, resolver, c, "retriever", c.Retriever.Revision, network.estimateRetriever)
 	if c.Objective.Name == "infonce" {
 		return err
 	}
 	r.LM = &checkedModel{Checkpoint: c.LM.Checkpoint, Adapter: c.LM.Adapter}
-	return errors.Join(err, r.LM.check(ctx, resolver, c, "lm", c.LM.Revision, func(n network) (learning, tokens int64) {
-		return n.learning(c.LM.Freeze, c.LM.LoRA), lmTokens(c)
-	}))
+	return errors.Join(err, r.LM.check(ctx, resolver, c, "lm", c.LM.Revision, network.estimateLM))
 }
 
-// check finds a model's files and reads its shape; use says how many weights learn and whose tokens' states are kept.
+// check finds a model's files, reads its shape and estimates what training it takes.
 func (m *checkedModel) check(ctx *cli.Context, resolver *checkpoint.Resolver, c *config.Config, section, revision string,
-	use func(network) (learning, tokens int64)) error {
+	estimate func(network, *config.Config) (learning int64, m memory)) error {
 	key := section + ".checkpoint"
 	n, err := m.find(ctx, resolver, revision, section == "lm")
 	if err != nil {
@@ -119,8 +115,8 @@ func (m *checkedModel) check(ctx *cli.Context, resolver *checkpoint.Resolver, c 
 			return fmt.Errorf("%s: %s.adapter: %w", c.At(section+".adapter"), section, err)
 		}
 	}
-	learning, tokens := use(n)
-	m.Parameters, m.Learning, m.Memory = n.parameters(), learning, n.estimate(c, learning, tokens)
+	m.Parameters = n.parameters()
+	m.Learning, m.Memory = estimate(n, c)
 	return nil
 }
 

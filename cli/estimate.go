@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"revela/config"
+	"revela/model"
 	"revela/model/checkpoint"
 )
 
@@ -137,22 +138,31 @@ func (n network) estimate(c *config.Config, learning, tokens int64) memory {
 		m.Weights += (n.parameters() - n.embeddings - n.other) * width // packed for both directions
 	}
 	if c.Train.ActivationCheckpointing == config.On {
-		m.Activations = tokens * (layers*int64(n.HiddenSize) + n.saved) * width
+		m.Activations = tokens * (layers*int64(n.HiddenSize) + n.saved - 3*int64(n.IntermediateSize)) * width // the inner width: by blocks
 	}
 	return m
 }
 
-// retrieverTokens is the most tokens of a group whose states the retriever keeps: each text as query and as passage.
-func retrieverTokens(c *config.Config) int64 {
-	lengths := c.Retriever.TrainMaxLength
-	return int64(c.Data.GroupSize) * int64(lengths.Query+lengths.Passage)
+// estimateRetriever is the number of weights that learn of a retriever, and the memory that it takes in training: with
+// activation checkpointing it works by slices of a group.
+func (n network) estimateRetriever(c *config.Config) (learning int64, m memory) {
+	learning = n.learning(c.Retriever.Freeze, c.Retriever.LoRA)
+	query, passage := int64(c.Retriever.TrainMaxLength.Query), int64(c.Retriever.TrainMaxLength.Passage)
+	tokens := int64(c.Data.GroupSize) * (query + passage) // each text as query and as passage
+	kept := *c
+	if c.Train.ActivationCheckpointing == config.On {
+		tokens = min(tokens, max(model.SliceTokens, query, passage))
+		kept.Train.ActivationCheckpointing = config.Off
+	}
+	return learning, n.estimate(&kept, learning, tokens)
 }
 
-// lmTokens is the most tokens of a group whose states the language model keeps, over both passes.
-func lmTokens(c *config.Config) int64 {
+// estimateLM is the same of a language model, whose states are kept over both passes.
+func (n network) estimateLM(c *config.Config) (learning int64, m memory) {
+	learning = n.learning(c.LM.Freeze, c.LM.LoRA)
 	tokens := int64(c.Data.MaxLength.Query)
 	if !c.Objective.DetachPassages {
 		tokens += int64(c.Data.MaxLength.Text)
 	}
-	return int64(c.Data.GroupSize) * tokens
+	return learning, n.estimate(c, learning, int64(c.Data.GroupSize)*tokens)
 }

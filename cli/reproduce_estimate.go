@@ -144,9 +144,11 @@ func (e *estimator) train(c *cost) {
 	if !infonce {
 		lm = *e.lm
 	}
-	memory := e.retriever.estimate(config, e.retriever.learning(config.Retriever.Freeze, config.Retriever.LoRA), retrieverTokens(config)).total()
+	_, taken := e.retriever.estimateRetriever(config)
+	memory := taken.total()
 	if !infonce {
-		memory += lm.estimate(config, lm.learning(config.LM.Freeze, config.LM.LoRA), lmTokens(config)).total()
+		_, taken = lm.estimateLM(config)
+		memory += taken.total()
 	}
 	c.FLOP = stepFlops(config, *e.retriever, lm) * float64(config.Train.Steps)
 	seconds := c.FLOP / (e.rate * trainShare)

@@ -29,9 +29,9 @@ type textSlice struct {
 	random []byte // the generator's state before they were read, with dropout
 }
 
-// Tokens of a slice: enough rows for products at full speed.
+// Tokens of a slice at most, unless a text alone is longer: enough rows for products at full speed, on a CPU and on a device.
 const (
-	sliceTokens         = 1024
+	SliceTokens         = 1024
 	sliceTokensOnDevice = 4096
 )
 
@@ -39,7 +39,7 @@ func mostTokens() int64 {
 	if torch.OnDevice() {
 		return sliceTokensOnDevice
 	}
-	return sliceTokens
+	return SliceTokens
 }
 
 // Vectors sends a batch through the network; Close the result.

@@ -28,7 +28,8 @@ type trainerState struct {
 	Position     data.Position `json:"position"` // of the next group
 	ConfigSHA256 string        `json:"config_sha256"`
 	Inputs       []input       `json:"inputs"`
-	Finished     bool          `json:"finished"` // and the model has been written
+	Again        bool          `json:"activations_again"` // activation checkpointing, `auto` resolved
+	Finished     bool          `json:"finished"`          // and the model has been written
 }
 
 // input is a file that a run was started from.
@@ -87,7 +88,7 @@ func (t *trainer) saveCheckpoint() error {
 
 func (t *trainer) state(finished bool) trainerState {
 	return trainerState{Step: t.done, Steps: t.plan.steps, Position: t.in.groups.Position(t.plan.first(t.done)),
-		ConfigSHA256: t.record.sha256, Inputs: t.record.inputs, Finished: finished}
+		ConfigSHA256: t.record.sha256, Inputs: t.record.inputs, Again: t.again, Finished: finished}
 }
 
 // save writes a model that learns: its adapter in PEFT's layout, or all weights in that of transformers, in fp32.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"revela/config"
 	"revela/model"
 	"revela/torch"
 )
@@ -22,6 +23,7 @@ type trainer struct {
 
 	learners    []*learner // the retriever first
 	objective   Objective
+	again       bool // activations are computed again in backward
 	batcher     *Batcher
 	metrics     *lineLog
 	evaluations *lineLog // nil without a scorer
@@ -52,7 +54,7 @@ func (t *trainer) load(from start) error {
 		}
 		t.learners = append(t.learners, l)
 	}
-	if err := t.build(); err != nil || from.dir == "" {
+	if err := t.build(from); err != nil || from.dir == "" {
 		return err
 	}
 	t.log("continuing after step %d of %d, from %s", t.done, t.plan.steps, from.dir)
@@ -62,8 +64,9 @@ func (t *trainer) load(from start) error {
 	return nil
 }
 
-// build makes the objective of the loaded models.
-func (t *trainer) build() error {
+// build makes the objective of the loaded models. Where activations are computed again, sums are rounded otherwise, so `auto`
+// stays what it was when the run began.
+func (t *trainer) build(from start) error {
 	retriever := &model.Retriever{Network: t.learners[0].network, Tokenizer: t.in.retriever.tokenizer, RetrieverSettings: t.in.settings}
 	if err := retriever.Check(); err != nil {
 		return fmt.Errorf("retriever: %w", err)
@@ -80,12 +83,14 @@ func (t *trainer) build() error {
 	for _, l := range t.learners {
 		learning += l.optimizer.size()
 	}
-	again := recompute(t.in.config, models, t.in.compute, learning)
-	t.objective = newObjective(t.in.config, models, again)
+	if t.again = from.state.Again; from.dir == "" || t.in.config.Train.ActivationCheckpointing != config.Auto {
+		t.again = recompute(t.in.config, models, t.in.compute, learning)
+	}
+	t.objective = newObjective(t.in.config, models, t.again)
 	t.batcher = newBatcher(t.in.config, models)
 	t.log("%d steps, %d groups to read from; %d parameters learn, products in %s; activations are %s", t.plan.steps,
 		t.in.groups.Len(), learning, t.in.config.Precision,
-		map[bool]string{true: "computed again in the backward pass", false: "kept"}[again])
+		map[bool]string{true: "computed again in the backward pass", false: "kept"}[t.again])
 	return nil
 }
 

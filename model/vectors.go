@@ -90,6 +90,9 @@ func (v *Vectors) forward(sl *textSlice) torch.Tensor {
 	return pooled
 }
 
+// forwardAndBackward is what computing again costs beside going back through a graph that is there.
+const forwardAndBackward = 2
+
 // Expect tells which texts' vectors will get a gradient other than 0; without it all do. The rest need no way back: where it
 // is cheaper, the graph is given up and the texts that do are computed again.
 func (v *Vectors) Expect(needed []bool) {
@@ -108,9 +111,6 @@ func (v *Vectors) Expect(needed []bool) {
 		v.slices = v.batch.slices(texts)
 	}
 }
-
-// forwardAndBackward is what computing again costs beside going back through a graph that is there.
-const forwardAndBackward = 2
 
 // Backward adds the gradients of the parameters that learn, given that of the vectors [texts, D]. A parameter that no text
 // reaches gets zeros.

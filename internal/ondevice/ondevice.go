@@ -44,7 +44,7 @@ func Run(t *testing.T, tests map[string]func(*testing.T)) {
 	for name, test := range tests {
 		t.Run(name, test)
 	}
-	use(t, device)                                      // anew: frees what is kept between calls
+	use(t, device)                                                 // anew: frees what is kept between calls
 	if after := settled(t, before); after != before && gpu == "" { // CUDA's libraries keep some for themselves
 		t.Errorf("%d bytes of the device are in use after the tests, %d before", after, before)
 	}

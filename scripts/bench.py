@@ -93,7 +93,10 @@ class Bench:
         return self.json_of([self.peer_python, *map(str, command)])
 
     def json_of(self, command):
-        line = shlex.join(command).replace(str(ROOT) + "/", "").replace(str(self.folder), "$TMP")
+        line = shlex.join(command)
+        for path, name in ((f"{ROOT}/", ""), (str(self.folder), "$TMP"), (f"{self.peer_step.parent}/", "$REVELA_PEERS/"),
+                           (f"{self.peer_python} ", "$PEER_PYTHON ")):
+            line = line.replace(path, name)
         print("$ " + line, file=sys.stderr, flush=True)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode == 0:

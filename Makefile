@@ -75,7 +75,7 @@ race: setup ## the tests under the race detector, a package at a time (without t
 	[ -z "$$failed" ] || { echo "failed under the race detector:$$failed"; exit 1; }
 
 SEED ?= 1
-quickstart: build ## train a real retriever on Go's standard library and measure it (SEED=n; about 10 minutes)
+quickstart: build ## train a real retriever on Go's standard library and measure it (SEED=n; 5 to 15 minutes)
 	@python3 scripts/quickstart.py --seed $(SEED) $(QUICKSTART)
 
 quickstart-seeds: build ## the quick start with seeds 1, 2 and 3, a table of all

@@ -11,7 +11,8 @@ import (
 
 // flops counts the floating point operations of the matrix products that a step cannot do without, 2 for a
 // multiplication and an addition: no padding, only pairs of texts that carry weight and texts that are read, no logits of pass 1,
-// no way back from vectors whose gradient is 0, the cheaper way of computing LoRA. What is computed again in backward (attention's scores, activation checkpointing) does not count.
+// no way back from vectors whose gradient is 0, the cheaper way of computing LoRA. What is computed again in backward
+// (attention's scores, activation checkpointing) does not count.
 type flops struct {
 	Linear, Attention, Loss float64
 }
@@ -57,7 +58,9 @@ func (f *flops) addRetriever(b model.Backbone, batch *model.Packed, learning []b
 	trained, read := batch.Select(back), batch.Select(rest)
 	f.addNetwork(b, compute, func(int, string) int64 { return trained.Tokens() })
 	f.Attention += float64(b.Depth()) * attentionFlops(b, trained.SelfPairs(), b.Causal())
-	f.Linear += forwardFlops(b, read)
+	attention := forwardAttentionFlops(b, read)
+	f.Attention += attention
+	f.Linear += forwardFlops(b, read) - attention
 }
 
 // addNetwork adds the linear layers of a network, which read so many tokens each.
@@ -72,7 +75,7 @@ func (f *flops) addNetwork(b model.Backbone, compute torch.DType, tokens func(la
 
 // forwardFlops counts the products of a pass without a way back.
 func forwardFlops(b model.Backbone, p *model.Packed) float64 {
-	total := float64(b.Depth()) * attentionFlops(b, p.SelfPairs(), b.Causal()) / 3 // 2 of the 6 products
+	total := forwardAttentionFlops(b, p)
 	for _, l := range b.Linears() {
 		out, in := l.Weight.Shape[0], l.Weight.Shape[1]
 		total += LinearFlops(p.Tokens(), out, in, false, false)
@@ -82,6 +85,11 @@ func forwardFlops(b model.Backbone, p *model.Packed) float64 {
 		}
 	}
 	return total
+}
+
+// forwardAttentionFlops counts attention's part of it, 2 of the 6 products.
+func forwardAttentionFlops(b model.Backbone, p *model.Packed) float64 {
+	return float64(b.Depth()) * attentionFlops(b, p.SelfPairs(), b.Causal()) / 3
 }
 
 // LayerFlops counts a linear layer that reads so many tokens, with its LoRA, forward and backward. Only the shapes of its

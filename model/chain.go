@@ -87,7 +87,7 @@ func (c *Chain) stage(in torch.Tensor, params []*Param, again bool, run func(s *
 	st.held = torch.NewScope()
 	st.in = st.held.Detach(in0(st.held, in))
 	if again {
-		st.random = c.randomState()
+		st.random = randomState(c.own, c.Random)
 		st.out = plain(st.held, in, run)
 	} else {
 		st.start(c.own)
@@ -123,13 +123,20 @@ func plain(s *torch.Scope, in torch.Tensor, run func(s *torch.Scope, in torch.Te
 	return out
 }
 
-func (c *Chain) randomState() []byte {
-	if !c.Random {
+// randomState is the generator's state where numbers are drawn from it, nil elsewhere; setRandomState goes back to it.
+func randomState(s *torch.Scope, drawn bool) []byte {
+	if !drawn {
 		return nil
 	}
 	state, err := torch.RandomState()
-	c.own.Fail(err)
+	s.Fail(err)
 	return state
+}
+
+func setRandomState(s *torch.Scope, state []byte) {
+	if state != nil {
+		s.Fail(torch.SetRandomState(state))
+	}
 }
 
 // start runs the stage with a graph. The result stays in the stage's scope; errors go to s.
@@ -201,15 +208,10 @@ func (c *Chain) backward(st *stage, grad torch.Tensor, s *torch.Scope) torch.Ten
 func (c *Chain) repeat(st *stage) {
 	c.again = true
 	defer func() { c.again = false }()
-	if st.random == nil {
-		st.start(c.own)
-		return
-	}
-	now, err := torch.RandomState()
-	c.own.Fail(err)
-	c.own.Fail(torch.SetRandomState(st.random))
+	now := randomState(c.own, st.random != nil)
+	setRandomState(c.own, st.random)
 	st.start(c.own)
-	c.own.Fail(torch.SetRandomState(now))
+	setRandomState(c.own, now)
 }
 
 func (c *Chain) addShared(s *torch.Scope, g torch.Tensor) {

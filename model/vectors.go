@@ -1,6 +1,10 @@
 package model
 
-import "revela/torch"
+import (
+	"slices"
+
+	"revela/torch"
+)
 
 // Vectors are the pooled vectors of a batch in a training step and the way back from their gradient to the parameters.
 // Between the two anything may happen. Without a graph of the whole batch the memory of a slice of it is all that the
@@ -81,7 +85,7 @@ func (v *Vectors) dropGraph() {
 
 // forward returns the vectors of a slice, without a graph.
 func (v *Vectors) forward(sl *textSlice) torch.Tensor {
-	sl.random = v.randomState()
+	sl.random = randomState(v.own, v.options.Dropout)
 	c := NewChain()
 	defer c.Close()
 	c.NoGrad = true
@@ -122,29 +126,13 @@ func (v *Vectors) Backward(grad torch.Tensor) error {
 		v.graph.Backward(grad)
 		return v.graph.Err()
 	}
-	after := v.randomState()
+	after := randomState(v.own, v.options.Dropout)
 	for _, sl := range v.slices {
 		v.backward(sl, grad)
 	}
-	v.setRandomState(after)
+	setRandomState(v.own, after)
 	v.own.Fail(zeroGrads(AllParams(v.retriever)))
 	return v.Err()
-}
-
-// randomState is the generator's state where anything is drawn from it.
-func (v *Vectors) randomState() []byte {
-	if !v.options.Dropout {
-		return nil
-	}
-	state, err := torch.RandomState()
-	v.own.Fail(err)
-	return state
-}
-
-func (v *Vectors) setRandomState(state []byte) {
-	if state != nil {
-		v.own.Fail(torch.SetRandomState(state))
-	}
 }
 
 // backward computes a slice again and goes back through it.
@@ -152,7 +140,7 @@ func (v *Vectors) backward(sl textSlice, grad torch.Tensor) {
 	if v.Err() != nil {
 		return
 	}
-	v.setRandomState(sl.random)
+	setRandomState(v.own, sl.random)
 	texts := v.batch.Select(sl.texts)
 	c := NewChain()
 	defer c.Close()
@@ -186,11 +174,8 @@ func (p *Packed) slices(texts []int) []textSlice {
 func slicesOf(list []textSlice, needed []bool) []textSlice {
 	var kept []textSlice
 	for _, sl := range list {
-		for _, i := range sl.texts {
-			if needed[i] {
-				kept = append(kept, sl)
-				break
-			}
+		if slices.ContainsFunc(sl.texts, func(i int) bool { return needed[i] }) {
+			kept = append(kept, sl)
 		}
 	}
 	return kept

@@ -23,8 +23,8 @@ using namespace revela;
 namespace {
 
 // scratch is a thread's room for blocks; it stays for the next operation. Slots keep kinds of blocks apart.
-template <class X, int slot> std::vector<X> &scratch() {
-  thread_local std::vector<X> room;
+template <class X, int slot> Room<X> &scratch() {
+  thread_local Room<X> room;
   return room;
 }
 
@@ -46,8 +46,8 @@ void forward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const Tensor
   using C = typename compute<S>::type;
   Kernel<S, E> f = kernel<S, E>(l, q, k, v, w);
   int64_t keys = l.kv_heads * l.tiled_keys;
-  f.keys_t = room(scratch<E, 2>(), keys * l.dim), f.values = room(scratch<E, 3>(), keys * l.dim);
-  if (l.any_value_norm()) f.value_norms = room(scratch<C, 4>(), keys);
+  f.keys_t = scratch<E, 2>().of(keys * l.dim), f.values = scratch<E, 3>().of(keys * l.dim);
+  if (l.any_value_norm()) f.value_norms = scratch<C, 4>().of(keys);
   at::parallel_for(0, (int64_t)l.by_key.size() * l.kv_heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; t++) f.pack_keys(t / l.kv_heads, t % l.kv_heads);
   });
@@ -55,6 +55,15 @@ void forward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const Tensor
   C *table = lse.mutable_data_ptr<C>();
   in_lists(balance(l.work(l.by_query), l.heads, at::get_num_threads()), [&](const std::vector<int64_t> &tasks, int64_t) {
     for (int64_t t : tasks) f.forward(l.by_query[t / l.heads], t % l.heads, to, table, scratch<C, 0>(), scratch<E, 1>());
+  });
+}
+
+template <class S, class E> void turn_all(Turned<S, E> &turned, const S *q, const S *dout) {
+  const Layout &l = turned.l;
+  int64_t n = l.heads * l.even_queries * l.dim;
+  turned.q = scratch<E, 2>().of(2 * n), turned.dout = turned.q + n;
+  at::parallel_for(0, (int64_t)l.by_query.size() * l.heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; t++) turned.turn(t / l.heads, t % l.heads, q, dout);
   });
 }
 
@@ -72,8 +81,10 @@ Gradients backward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const 
   Tensor dk = want_kv ? at::zeros_like(k) : Tensor(), dv = want_kv ? at::zeros_like(v) : Tensor();
   C *dq_at = dq.mutable_data_ptr<C>(), *dw_at = dw.mutable_data_ptr<C>();
   S *dk_at = want_kv ? dk.mutable_data_ptr<S>() : nullptr, *dv_at = want_kv ? dv.mutable_data_ptr<S>() : nullptr;
+  Turned<S, E> turned{l, nullptr, nullptr};
+  if (want_kv) turn_all(turned, f.q, dout.const_data_ptr<S>());
   in_lists(balance(l.work(l.by_key), l.kv_heads, threads), [&](const std::vector<int64_t> &tasks, int64_t list) {
-    BackwardTask<S, E> task{f, dout.const_data_ptr<S>(), lse.const_data_ptr<C>(),
+    BackwardTask<S, E> task{f, turned, dout.const_data_ptr<S>(), lse.const_data_ptr<C>(),
                             dq_at + (shared ? list * l.tq * l.heads * l.dim : 0), want_w ? dw_at + list * pairs : nullptr,
                             want_kv, scratch<C, 0>(), scratch<E, 1>()};
     for (int64_t t : tasks) task.run(t / l.kv_heads, t % l.kv_heads, dk_at, dv_at);

@@ -31,8 +31,9 @@ struct Layout {
   double scale;
   std::vector<int64_t> lse_at;                       // row of pair p in the table of log Σ exp [rows, H]
   std::vector<std::vector<int64_t>> by_query, by_key; // pairs of each query and each key sequence
-  std::vector<int64_t> key_slot, key_at;             // of a pair; where a key sequence begins when all are tiled
-  int64_t lse_rows = 0, tiled_keys = 0;
+  std::vector<int64_t> query_slot, key_slot;         // sequences of a pair
+  std::vector<int64_t> query_at, key_at;             // where a sequence begins when all are of even length, or tiled
+  int64_t lse_rows = 0, even_queries = 0, tiled_keys = 0, longest_key = 0; // the last tiled
 
   Layout(const at::Tensor &q, const at::Tensor &k, const at::Tensor &table, std::vector<Term> t, double s)
       : terms(std::move(t)), scale(s) {
@@ -40,20 +41,20 @@ struct Layout {
     const int64_t *d = table.const_data_ptr<int64_t>();
     std::vector<int64_t> q_slot(tq + 1, -1), k_slot(tk + 1, -1);
     for (int64_t p = 0; p < table.size(0); p++, d += 5) add(p, {d[0], d[1], d[2], d[3], d[4]}, q_slot, k_slot);
+    for (auto &list : by_query) {
+      query_at.push_back(even_queries);
+      even_queries += even(pairs[list[0]].nq);
+    }
     for (auto &list : by_key) {
+      int64_t n = tiled(pairs[list[0]].nk);
       key_at.push_back(tiled_keys);
-      tiled_keys += tiled(pairs[list[0]].nk);
+      tiled_keys += n, longest_key = std::max(longest_key, n);
     }
   }
   int64_t group() const { return heads / kv_heads; }
   const Term &term(const Pair &p) const { return terms[p.term]; }
   bool any_value_norm() const {
     return std::any_of(terms.begin(), terms.end(), [](const Term &t) { return t.value_norm; });
-  }
-  int64_t longest_key() const { // tiled
-    int64_t n = 0;
-    for (auto &p : pairs) n = std::max(n, tiled(p.nk));
-    return n;
   }
   // work is what the pairs of each list cost, in scores.
   std::vector<int64_t> work(const std::vector<std::vector<int64_t>> &lists) const {
@@ -72,9 +73,8 @@ private:
     pairs.push_back(x);
     lse_at.push_back(lse_rows);
     lse_rows += x.nq;
-    auto &same_q = by_query[slot(q_slot, by_query, x.q0)];
-    key_slot.push_back(slot(k_slot, by_key, x.k0));
-    auto &same_k = by_key[key_slot.back()];
+    query_slot.push_back(slot(q_slot, by_query, x.q0)), key_slot.push_back(slot(k_slot, by_key, x.k0));
+    auto &same_q = by_query[query_slot.back()], &same_k = by_key[key_slot.back()];
     same_q.push_back(p), same_k.push_back(p);
     TORCH_CHECK(pairs[same_q[0]].nq == x.nq && pairs[same_k[0]].nk == x.nk, "attention: pair ", p,
                 " gives its sequences other lengths than an earlier pair");
@@ -111,8 +111,7 @@ template <class S, class C> void norms(const S *v, int64_t stride, int64_t rows,
 // Kernel is attention over tensors of S whose products multiply elements of E and sum in C.
 template <class S, class E> struct Kernel {
   using C = typename compute<S>::type;
-  static constexpr bool narrow_storage = std::is_same_v<S, bf16>;
-  static constexpr int64_t rows_at_once = std::is_same_v<E, bf16> ? 32 : 64; // of a query, in a block
+  static constexpr int64_t most_rows = std::is_same_v<E, bf16> ? 32 : 64; // of a query, in a block
 
   const Layout &l;
   const S *q, *k, *v;
@@ -135,22 +134,21 @@ template <class S, class E> struct Kernel {
     std::fill(value_norms + to + x.nk, value_norms + to + n, C(0));
   }
 
-  // scores fills s [rows, nk] for query rows of A; in bf16 rounded where transformers' eager attention does.
-  void scores(Left<E> qa, const E *kt, int64_t ld, int64_t rows, int64_t nk, C *s) const {
-    multiply(rows, nk, l.dim, qa.at, qa.stride, kt, ld, s, nk, false);
-    if (narrow_storage) round_scores(s, (C)l.scale, rows * nk);
-    else scale_row((C)l.scale, s, rows * nk);
+  // block_rows divides a query's rows into blocks of one size but for the last, which is even.
+  static int64_t block_rows(int64_t nq) {
+    int64_t blocks = (nq + most_rows - 1) / most_rows;
+    return even((nq + blocks - 1) / blocks);
   }
 
   // reach is how many keys, tiled, a block of rows from r0 of a pair needs.
   int64_t reach(const Pair &x, int64_t r0, int64_t rows) const { return tiled(l.term(x).end(r0 + rows - 1, x.nk)); }
 
   // forward computes head h of the query sequence that the pairs of list share.
-  void forward(const std::vector<int64_t> &list, int64_t h, S *out, C *lse, std::vector<C> &sums, std::vector<E> &elements) const {
-    int64_t d = l.dim, longest = l.longest_key(), n = rows_at_once;
-    C *s = room(sums, n * (longest + 2 * d)), *ob = s + n * longest, *acc = ob + n * d;
-    E *pb = room(elements, n * (longest + d)), *qb = pb + n * longest;
+  void forward(const std::vector<int64_t> &list, int64_t h, S *out, C *lse, Room<C> &sums, Room<E> &elements) const {
     const Pair &first = l.pairs[list[0]];
+    int64_t d = l.dim, longest = l.longest_key, n = block_rows(first.nq);
+    C *s = sums.of(n * (longest + 2 * d)), *ob = s + n * longest, *acc = ob + n * d;
+    E *pb = elements.of(n * (longest + d)), *qb = pb + n * longest;
     for (int64_t r0 = 0; r0 < first.nq; r0 += n) {
       int64_t rows = std::min(n, first.nq - r0), at = ((first.q0 + r0) * l.heads + h) * d;
       Left<E> qa = left(q + at, l.heads * d, rows, d, qb);
@@ -165,14 +163,16 @@ private:
     const Pair &x = l.pairs[p];
     const Term &t = l.term(x);
     int64_t d = l.dim, nk = reach(x, r0, rows), at = kv_at(l.key_slot[p], h / l.group());
-    scores(qa, keys_t + at * d, tiled(x.nk), rows, nk, s);
-    for (int64_t r = 0; r < rows; r++)
-      lse[(l.lse_at[p] + r0 + r) * l.heads + h] = softmax_row(s + r * nk, t.first(r0 + r), t.end(r0 + r, x.nk), nk);
-    if (narrow_storage) round_values(s, rows * nk);
-    Left<E> a = as_left(s, rows, nk, pb);
-    multiply(rows, d, nk, a.at, a.stride, values + at * d, d, ob, d, false);
+    const C *norms = t.value_norm ? value_norms + at : nullptr;
+    multiply(rows, nk, d, qa.at, qa.stride, keys_t + at * d, tiled(x.nk), s, nk, false);
+    C mean_norm[most_rows];
     for (int64_t r = 0; r < rows; r++) {
-      C by = t.value_norm ? dot(s + r * nk, value_norms + at, nk) + (C)kValueNormEpsilon : C(1);
+      auto row = softmax_row(As<S>(), s + r * nk, (C)l.scale, t.first(r0 + r), t.end(r0 + r, x.nk), nk, norms, pb + r * nk);
+      lse[(l.lse_at[p] + r0 + r) * l.heads + h] = row.lse, mean_norm[r] = row.mean_norm;
+    }
+    multiply(rows, d, nk, pb, nk, values + at * d, d, ob, d, false);
+    for (int64_t r = 0; r < rows; r++) {
+      C by = t.value_norm ? mean_norm[r] + (C)kValueNormEpsilon : C(1);
       axpy(weights[p] / by, ob + r * d, acc + r * d, d);
     }
   }

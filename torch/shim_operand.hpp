@@ -4,6 +4,8 @@
 #pragma once
 #include "shim_attention.hpp"
 #include <ATen/native/CPUBlas.h>
+#include <c10/util/Exception.h>
+#include <cstdlib>
 
 namespace revela {
 
@@ -51,15 +53,35 @@ inline bool multiplies_bf16() {
   return can;
 }
 
-// room gives a vector that lives for many operations at least n elements, whatever is in them.
-template <class X> X *room(std::vector<X> &v, int64_t n) {
-  if ((int64_t)v.size() < n) v.resize(n);
-  return v.data();
-}
+// Room is memory for blocks that lives for many operations, whatever is in it. It begins with a cache line, so that rows of a
+// block lie in as few lines as they can.
+template <class X> class Room {
+  X *start = nullptr;
+  int64_t size = 0;
+
+public:
+  static constexpr int64_t line = 64 / sizeof(X); // elements
+
+  Room() = default;
+  Room(const Room &) = delete;
+  ~Room() { std::free(start); }
+
+  // of is room for n elements; what an earlier call gave is gone when this one asks for more.
+  X *of(int64_t n) {
+    if (n <= size) return start;
+    std::free(start);
+    start = (X *)std::aligned_alloc(64, lines(n) * sizeof(X));
+    size = start ? n : 0;
+    TORCH_CHECK(start, "no memory for a block of ", n * sizeof(X), " bytes");
+    return start;
+  }
+  static int64_t lines(int64_t n) { return (n + line - 1) / line * line; }
+};
 
 // tiled rounds a number of keys up, so that few shapes of products occur: brgemm compiles each once.
 constexpr int64_t kTile = 16;
 inline int64_t tiled(int64_t n) { return (n + kTile - 1) / kTile * kTile; }
+inline int64_t even(int64_t n) { return n + n % 2; }
 
 // --- B from rows of a tensor x[rows][stride]; rows up to padded are zero ---
 
@@ -131,7 +153,7 @@ inline Left<float> left(const bf16 *x, int64_t stride, int64_t rows, int64_t col
   return {buffer, cols};
 }
 
-// transposed takes rows of a tensor as A[m = cols, k = rows, rounded up to an even number].
+// transpose takes rows of a tensor as A[m = cols, k = rows]; for elements of bf16 rounded up to an even number of rows.
 template <class S, class C> REVELA_INLINE void transpose_body(const S *x, int64_t stride, int64_t rows, int64_t cols, C *out) {
   for (int64_t c = 0; c < cols; c++)
     for (int64_t r = 0; r < rows; r++) out[c * rows + r] = load(x + r * stride + c);
@@ -145,20 +167,13 @@ REVELA_CLONES static void transpose(const bf16 *x, int64_t stride, int64_t rows,
 static void transpose(const double *x, int64_t stride, int64_t rows, int64_t cols, double *out) {
   transpose_body(x, stride, rows, cols, out);
 }
-template <class S, class E> Left<E> transposed(const S *x, int64_t stride, int64_t rows, int64_t cols, E *buffer) {
-  transpose(x, stride, rows, cols, buffer);
-  return {buffer, rows};
-}
-REVELA_CLONES static void transpose_even(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols, uint16_t *out) {
-  int64_t even = rows + rows % 2;
+REVELA_CLONES static void transpose(const bf16 *x, int64_t stride, int64_t rows, int64_t cols, bf16 *out) {
+  auto *from = (const uint16_t *)x;
+  auto *to = (uint16_t *)out;
   for (int64_t c = 0; c < cols; c++) {
-    for (int64_t r = 0; r < rows; r++) out[c * even + r] = x[r * stride + c];
-    if (rows % 2) out[c * even + rows] = 0;
+    for (int64_t r = 0; r < rows; r++) to[c * even(rows) + r] = from[r * stride + c];
+    if (rows % 2) to[c * even(rows) + rows] = 0;
   }
-}
-inline Left<bf16> transposed(const bf16 *x, int64_t stride, int64_t rows, int64_t cols, bf16 *buffer) {
-  transpose_even((const uint16_t *)x, stride, rows, cols, (uint16_t *)buffer);
-  return {buffer, rows + rows % 2};
 }
 
 // --- A and B from a block of sums x[rows][n], behind which there is room for one row more ---

@@ -36,10 +36,10 @@ Tensor transposed_product(const Tensor &a, const Tensor &b) {
   auto *l = turned.const_data_ptr<bf16>(), *r = right.const_data_ptr<bf16>();
   auto *out = y.mutable_data_ptr<bf16>();
   at::parallel_for(0, n / kWidth, 1, [&](int64_t begin, int64_t end) {
-    thread_local std::vector<bf16> pairs;
-    thread_local std::vector<float> sums;
-    bf16 *p = room(pairs, kPiece * kWidth);
-    float *c = room(sums, rank * kWidth);
+    thread_local Room<bf16> pairs;
+    thread_local Room<float> sums;
+    bf16 *p = pairs.of(kPiece * kWidth);
+    float *c = sums.of(rank * kWidth);
     for (int64_t i = begin; i < end; i++) {
       for (int64_t t = 0; t < rows; t += kPiece) {
         int64_t k = depth(rows, t);

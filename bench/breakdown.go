@@ -16,8 +16,8 @@ import (
 type Breakdown struct {
 	Seconds   float64     `json:"seconds"`    // of the step that was observed; the observer's own cost is in it
 	FLOPs     float64     `json:"flops"`      // the products that the step cannot do without; see flops
-	FLOPRate  float64     `json:"flop_rate"`  // FLOPs over the median step
-	GEMMRate  float64     `json:"gemm_rate"`  // of the fastest large product in the same type on the same threads, measured beside the step
+	FLOPRate  float64     `json:"flop_rate"`  // FLOPs over Seconds
+	GEMMRate  float64     `json:"gemm_rate"`  // of a large product in the same type on the same threads; see besideGEMM
 	PeakShare float64     `json:"peak_share"` // FLOPRate over GEMMRate
 	GEMM      float64     `json:"gemm"`       // shares of Seconds: matrix products outside attention and loss
 	Attention float64     `json:"attention"`  // scores, softmax and values, forward and backward
@@ -43,7 +43,20 @@ const (
 	gemmSizeOnDevice = 8192
 )
 
-// gemmRate measures the peak; a quiet moment is likelier in two than in one.
+// besideGEMM runs work between two measurements of a large product's rate and returns their mean, to hold the work against:
+// a processor's clock wanders by a fifth and more within minutes, so a peak of another time says nothing.
+func besideGEMM(dtype torch.DType, work func() error) (float64, error) {
+	before, err := gemmRate(dtype)
+	if err != nil {
+		return 0, err
+	}
+	if err := work(); err != nil {
+		return 0, err
+	}
+	after, err := gemmRate(dtype)
+	return (before + after) / 2, err
+}
+
 func gemmRate(dtype torch.DType) (float64, error) {
 	size := int64(gemmSize)
 	if torch.OnDevice() {
@@ -53,22 +66,23 @@ func gemmRate(dtype torch.DType) (float64, error) {
 }
 
 // observe takes one more step under the profiler.
-func (r *stepRun) observe(o StepOptions, median, peak float64) (*Breakdown, error) {
+func (r *stepRun) observe(o StepOptions) (*Breakdown, error) {
 	b := r.last()
 	pairs, learning, err := r.objective.Sparsity(b)
 	if err != nil {
 		return nil, err
 	}
 	work := countFlops(r.models, b, pairs, learning, o.DType)
-	calls, seconds, err := r.profiled()
+	var calls []profile.Call
+	var seconds float64
+	rate, err := besideGEMM(o.DType, func() (err error) {
+		calls, seconds, err = r.profiled()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	again, err := gemmRate(o.DType)
-	if err != nil {
-		return nil, err
-	}
-	d := &Breakdown{Seconds: seconds, FLOPs: work.total(), FLOPRate: work.total() / median, GEMMRate: max(peak, again)}
+	d := &Breakdown{Seconds: seconds, FLOPs: work.total(), FLOPRate: work.total() / seconds, GEMMRate: rate}
 	d.PeakShare = d.FLOPRate / d.GEMMRate
 	d.Host = r.hostSeconds / seconds
 	d.divide(calls)

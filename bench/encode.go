@@ -20,7 +20,7 @@ type EncodeResult struct {
 
 	Tokens    int64   `json:"tokens"`
 	FLOPRate  float64 `json:"flop_rate"`  // of the matrix products that the texts need, without padding
-	GEMMRate  float64 `json:"gemm_rate"`  // of the fastest large product in the same type on the same threads
+	GEMMRate  float64 `json:"gemm_rate"`  // of a large product in the same type on the same threads; see besideGEMM
 	PeakShare float64 `json:"peak_share"` // FLOPRate over GEMMRate
 }
 
@@ -40,24 +40,24 @@ func Encode(ctx context.Context, o encode.OpenOptions, texts []string) (EncodeRe
 	if _, _, err := e.Encode(ctx, texts[:min(64, len(texts))], evaluate.Passage, silent); err != nil {
 		return r, err
 	}
-	start = time.Now()
-	if _, _, err := e.Encode(ctx, texts, evaluate.Passage, silent); err != nil {
-		return r, err
-	}
-	r.Seconds = time.Since(start).Seconds()
+	r.GEMMRate, err = besideGEMM(e.Precision, func() error {
+		start := time.Now()
+		_, _, err := e.Encode(ctx, texts, evaluate.Passage, silent)
+		r.Seconds = time.Since(start).Seconds()
+		return err
+	})
 	r.TextsPerSec = float64(len(texts)) / r.Seconds
-	return r, r.hold(e, texts)
+	r.hold(e, texts)
+	return r, err
 }
 
 // hold sets the rate of products beside the machine's.
-func (r *EncodeResult) hold(e *encode.Encoder, texts []string) (err error) {
+func (r *EncodeResult) hold(e *encode.Encoder, texts []string) {
 	sequences := make([][]int32, len(texts))
 	for i, text := range texts {
 		sequences[i] = e.Retriever.Tokens(text, model.Passage, e.MaxLength)
 	}
 	packed := model.Pack(sequences)
 	r.Tokens, r.FLOPRate = packed.Tokens(), forwardFlops(e.Retriever.Network, packed)/r.Seconds
-	r.GEMMRate, err = gemmRate(e.Precision)
 	r.PeakShare = r.FLOPRate / r.GEMMRate
-	return err
 }

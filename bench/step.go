@@ -73,12 +73,6 @@ type StepResult struct {
 func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
 	runtime.LockOSThread() // as training does
 	defer runtime.UnlockOSThread()
-	var peak float64
-	if o.Breakdown { // before the models are there: it takes memory of its own
-		if peak, err = gemmRate(o.DType); err != nil {
-			return r, err
-		}
-	}
 	run, err := newStepRun(ctx, o)
 	if err != nil {
 		return r, err
@@ -109,7 +103,7 @@ func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
 	}
 	r.Device, r.PeakDevice = torch.Device(), memory.Peak>>20
 	if o.Breakdown {
-		r.Breakdown, err = run.observe(o, r.MedianStep, peak)
+		r.Breakdown, err = run.observe(o)
 	}
 	return r, err
 }

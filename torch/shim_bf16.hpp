@@ -1,4 +1,4 @@
-// Blocks of sums stored as bf16 by the processor's own rounding, for code that runs only where multiplies_bf16().
+// Blocks of sums as they are stored; as bf16 by the processor's own rounding, for code that runs only where multiplies_bf16().
 #pragma once
 #include "shim_simd.hpp"
 #include <immintrin.h>
@@ -21,6 +21,12 @@ REVELA_BF16 static inline void put_sums(const float *c, int64_t rows, int64_t wi
       if (onto) v = _mm512_add_ps(v, widen(_mm256_maskz_loadu_epi16(there, onto + r * stride + j)));
       _mm256_mask_storeu_epi16(y + r * stride + j, there, (__m256i)_mm512_cvtneps_pbh(v));
     }
+}
+
+// The same for sums that are stored as they are.
+REVELA_CLONES static void put_sums(const float *c, int64_t rows, int64_t width, const float *onto, bool, float *y, int64_t stride) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t j = 0; j < width; j++) y[r * stride + j] = c[r * width + j] + (onto ? onto[r * stride + j] : 0.0f);
 }
 
 } // namespace revela

@@ -17,16 +17,16 @@ constexpr int64_t kPanel = 64;   // outputs of a panel, at most
 constexpr int64_t kRows = 32;    // rows of a block: its sums stay in the nearest cache
 constexpr int64_t kDepth = 2048; // inputs that are summed at a time: a panel's share stays in the second cache
 
-// Factor is one of the products that are summed: rows [T, k] and panels of k inputs.
-struct Factor {
-  const bf16 *x, *panels;
+// Factor is one of the products that are summed: rows [T, k] and panels of k inputs, of elements E.
+template <class E> struct Factor {
+  const E *x, *panels;
   int64_t k;
 };
 
 // Finish is what happens to the sums of a block before they are stored.
-struct Finish {
+template <class E> struct Finish {
   const float *bias = nullptr;
-  const bf16 *onto = nullptr;
+  const E *onto = nullptr;
   bool after = false;
   float scale = 1;
 };
@@ -45,7 +45,7 @@ REVELA_CLONES static void add_bias(float *c, int64_t rows, int64_t width, const 
     for (int64_t j = 0; j < width; j++) c[r * width + j] += bias[j];
 }
 
-void finish(const Block &b, const Finish &how, bf16 *y, int64_t stride) {
+template <class E> void finish(const Block &b, const Finish<E> &how, E *y, int64_t stride) {
   int64_t n = b.rows * b.width, at = b.row * stride + b.column;
   if (how.scale != 1) multiply_by(how.scale, b.c, n);
   if (how.bias) add_bias(b.c, b.rows, b.width, how.bias + b.column);
@@ -53,10 +53,10 @@ void finish(const Block &b, const Finish &how, bf16 *y, int64_t stride) {
 }
 
 // sum_block makes a block the sum of the products over all factors.
-void sum_block(const std::vector<Factor> &factors, const Block &b) {
+template <class E> void sum_block(const std::vector<Factor<E>> &factors, const Block &b) {
   bool add = false;
-  for (const Factor &f : factors) {
-    const bf16 *panel = f.panels + b.column * f.k;
+  for (const Factor<E> &f : factors) {
+    const E *panel = f.panels + b.column * f.k;
     for (int64_t k = 0; k < f.k; k += kDepth, add = true)
       multiply(b.rows, b.width, std::min(kDepth, f.k - k), f.x + b.row * f.k + k, f.k, panel + k * b.width, b.width, b.c, b.width,
                add);
@@ -64,7 +64,8 @@ void sum_block(const std::vector<Factor> &factors, const Block &b) {
 }
 
 // multiply_panels writes y [rows, out], from panels of width outputs.
-void multiply_panels(const std::vector<Factor> &factors, int64_t rows, int64_t out, int64_t width, const Finish &how, bf16 *y) {
+template <class E>
+void multiply_panels(const std::vector<Factor<E>> &factors, int64_t rows, int64_t out, int64_t width, const Finish<E> &how, E *y) {
   RECORD_FUNCTION(width == kPanel ? "revela::panels" : "revela::lower", std::vector<c10::IValue>());
   int64_t blocks = (rows + kRows - 1) / kRows, panels = out / width, enough = 1 << 20; // multiplications for a thread
   int64_t grain = std::max<int64_t>(1, enough / (kRows * width * factors[0].k));
@@ -80,35 +81,52 @@ void multiply_panels(const std::vector<Factor> &factors, int64_t rows, int64_t o
   });
 }
 
-// interleave_panel writes a panel's pairs of inputs; w is read at w[output · across + input · along].
-REVELA_CLONES static void interleave_panel(const uint16_t *w, int64_t across, int64_t along, int64_t in, int64_t width, uint32_t *to) {
+// fill_panel writes the inputs of a panel's outputs, of bf16 in pairs; w is read at w[output · across + input · along].
+REVELA_CLONES static void fill_panel(const bf16 *w, int64_t across, int64_t along, int64_t in, int64_t width, bf16 *panel) {
+  auto *from = (const uint16_t *)w;
+  auto *to = (uint32_t *)panel;
   for (int64_t i = 0; i < in; i += 2, to += width)
-    for (int64_t o = 0; o < width; o++) to[o] = w[o * across + i * along] | (uint32_t)w[o * across + (i + 1) * along] << 16;
+    for (int64_t o = 0; o < width; o++) to[o] = from[o * across + i * along] | (uint32_t)from[o * across + (i + 1) * along] << 16;
+}
+REVELA_CLONES static void fill_panel(const float *w, int64_t across, int64_t along, int64_t in, int64_t width, float *to) {
+  for (int64_t i = 0; i < in; i++, to += width)
+    for (int64_t o = 0; o < width; o++) to[o] = w[o * across + i * along];
 }
 
 // lay_out makes panels of width outputs of w [out, in], of any strides.
-Tensor lay_out(const Tensor &w, int64_t width) {
+template <class E> Tensor lay_out(const Tensor &w, int64_t width) {
+  constexpr int64_t together = std::is_same_v<E, bf16> ? 2 : 1; // inputs of an output that lie side by side
   int64_t out = w.size(0), in = w.size(1), across = w.stride(0), along = w.stride(1);
-  Tensor panels = at::empty({out / width, in / 2, 2 * width}, w.options().memory_format(at::MemoryFormat::Contiguous));
-  auto *from = (const uint16_t *)w.const_data_ptr();
-  auto *to = (uint32_t *)panels.mutable_data_ptr();
+  Tensor panels = at::empty({out / width, in / together, together * width}, w.options().memory_format(at::MemoryFormat::Contiguous));
+  auto *from = w.const_data_ptr<E>();
+  auto *to = panels.mutable_data_ptr<E>();
   int64_t grain = std::max<int64_t>(1, (1 << 15) / (width * in));
   at::parallel_for(0, out / width, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; p++)
-      interleave_panel(from + p * width * across, across, along, in, width, to + p * width * in / 2);
+    for (int64_t p = begin; p < end; p++) fill_panel(from + p * width * across, across, along, in, width, to + p * width * in);
   });
   return panels;
+}
+
+template <class E> Tensor lower_by_panels(const Tensor &x, const Tensor &a, double scale, int64_t width) {
+  Tensor rows = x.contiguous(), panels = lay_out<E>(a, width), y = at::empty({x.size(0), a.size(0)}, rows.options());
+  Finish<E> how;
+  how.scale = (float)scale;
+  multiply_panels<E>({{rows.const_data_ptr<E>(), panels.const_data_ptr<E>(), x.size(1)}}, x.size(0), a.size(0), width, how,
+                     y.mutable_data_ptr<E>());
+  return y;
 }
 
 } // namespace
 
 bool multiplies_bf16(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.scalar_type() == at::kBFloat16 && multiplies_bf16(); }
 
+bool multiplies_fp32(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.scalar_type() == at::kFloat && multiplies_fp32(); }
+
 bool can_panel(const Tensor &w) { return multiplies_bf16(w) && w.size(0) % kPanel == 0 && w.size(1) % kPanel == 0; }
 
 bool is_panels(const Tensor &w) { return w.dim() == 3; }
 
-Tensor to_panels(const Tensor &w) { return lay_out(w, kPanel); }
+Tensor to_panels(const Tensor &w) { return lay_out<bf16>(w, kPanel); }
 
 Tensor from_panels(const Tensor &panels) {
   int64_t out = panels.size(0) * kPanel, in = panels.size(1) * 2;
@@ -121,7 +139,7 @@ Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, 
               " and a weight in panels of bfloat16 [", n, ", ", in, "]");
   Tensor dense = x.contiguous(), half, beside, added = onto.t.defined() ? onto.t.contiguous() : Tensor();
   Tensor wide = bias.defined() ? bias.to(at::kFloat).contiguous() : Tensor();
-  std::vector<Factor> factors{{dense.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), in}};
+  std::vector<Factor<bf16>> factors{{dense.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), in}};
   if (low.x.defined()) {
     bool odd = low.x.size(1) % 2; // panels hold pairs
     half = odd ? at::constant_pad_nd(low.x, {0, 1}) : low.x.contiguous();
@@ -130,21 +148,18 @@ Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, 
   }
   if (!out.defined()) out = at::empty({rows, n}, dense.options());
   TORCH_CHECK(out.is_contiguous(), "linear: the sum of strides ", out.strides(), " is not contiguous");
-  Finish how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<bf16>() : nullptr,
+  Finish<bf16> how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<bf16>() : nullptr,
              onto.after};
-  multiply_panels(factors, rows, n, kPanel, how, out.mutable_data_ptr<bf16>());
+  multiply_panels<bf16>(factors, rows, n, kPanel, how, out.mutable_data_ptr<bf16>());
   return out;
 }
 
 Tensor lower(const Tensor &x, const Tensor &a, double scale) {
   int64_t rank = a.size(0), width = std::min(rank, kPanel);
-  if (!multiplies_bf16(x) || x.size(1) % 2 || rank % width) return at::mm(x, a.t()).mul_(scale);
-  Tensor rows = x.contiguous(), panels = lay_out(a, width), y = at::empty({x.size(0), rank}, rows.options());
-  Finish how;
-  how.scale = (float)scale;
-  multiply_panels({{rows.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), x.size(1)}}, x.size(0), rank, width, how,
-                  y.mutable_data_ptr<bf16>());
-  return y;
+  if (rank % width == 0 && multiplies_bf16(x) && x.size(1) % 2 == 0) return lower_by_panels<bf16>(x, a, scale, width);
+  constexpr int64_t few = 32; // ranks up to here; libtorch's product of fp32 is good at more
+  if (rank <= few && multiplies_fp32(x)) return lower_by_panels<float>(x, a, scale, width);
+  return at::mm(x, a.t()).mul_(scale);
 }
 
 } // namespace revela

@@ -12,6 +12,9 @@ namespace revela {
 // multiplies_bf16 reports whether t is a matrix of bf16 on a processor with a bf16 dot product.
 bool multiplies_bf16(const at::Tensor &t);
 
+// multiplies_fp32 reports whether t is a matrix of fp32 on a processor whose small blocks libtorch multiplies.
+bool multiplies_fp32(const at::Tensor &t);
+
 // can_panel reports whether w [out, in] and its transpose can be laid out, and this processor has use for it.
 bool can_panel(const at::Tensor &w);
 bool is_panels(const at::Tensor &w);

@@ -12,28 +12,40 @@ namespace revela {
 
 namespace {
 
-constexpr int64_t kPiece = 256; // rows that are summed at a time: their columns, paired, stay in the nearest cache
-constexpr int64_t kWidth = 32;  // columns of a task
-constexpr int64_t kThin = 64;   // ranks up to here; libtorch's product is good at more
+constexpr int64_t kWidth = 32; // columns of a task
+constexpr int64_t kThin = 64;  // ranks up to here; libtorch's product is good at more
 
-int64_t depth(int64_t rows, int64_t at) { return std::min(kPiece, (rows - at + 31) / 32 * 32); } // few shapes: each is compiled
-
-// turned is a [T, rank] as pieces [rank, 256], one for each 256 rows; the rows that lack are zero.
-REVELA_CLONES static void turn(const uint16_t *a, int64_t rows, int64_t rank, uint16_t *to) {
+// turn makes a [T, rank] pieces [rank, piece], one for each so many rows: products of few shapes read them, as each shape is
+// compiled.
+template <class X> REVELA_INLINE void turn_body(const X *a, int64_t rows, int64_t rank, int64_t piece, X *to) {
   for (int64_t t = 0; t < rows; t++)
-    for (int64_t r = 0; r < rank; r++) to[t / kPiece * kPiece * rank + r * kPiece + t % kPiece] = a[t * rank + r];
+    for (int64_t r = 0; r < rank; r++) to[t / piece * piece * rank + r * piece + t % piece] = a[t * rank + r];
+}
+REVELA_CLONES static void turn(const uint16_t *a, int64_t rows, int64_t rank, int64_t piece, uint16_t *to) {
+  turn_body(a, rows, rank, piece, to);
+}
+REVELA_CLONES static void turn(const float *a, int64_t rows, int64_t rank, int64_t piece, float *to) {
+  turn_body(a, rows, rank, piece, to);
 }
 
-} // namespace
+// turned is a in such pieces; the rows that the last one lacks are zero.
+template <class X> Tensor turned(const Tensor &a, int64_t piece) {
+  int64_t rows = a.size(0), rank = a.size(1);
+  Tensor pieces = at::zeros({(rows + piece - 1) / piece, rank, piece}, a.options());
+  turn((const X *)a.const_data_ptr(), rows, rank, piece, (X *)pieces.mutable_data_ptr());
+  return pieces;
+}
 
-Tensor transposed_product(const Tensor &a, const Tensor &b) {
-  int64_t rows = b.size(0), rank = a.size(1), n = b.size(1), pieces = (rows + kPiece - 1) / kPiece;
-  if (!multiplies_bf16(a) || !multiplies_bf16(b) || rank > kThin || n % kWidth || rows == 0) return at::mm(a.t(), b);
-  RECORD_FUNCTION("revela::thin", std::vector<c10::IValue>());
-  Tensor left = a.contiguous(), right = b.contiguous(), turned = at::zeros({pieces, rank, kPiece}, left.options());
-  turn((const uint16_t *)left.const_data_ptr(), rows, rank, (uint16_t *)turned.mutable_data_ptr());
-  Tensor y = at::empty({rank, n}, left.options());
-  auto *l = turned.const_data_ptr<bf16>(), *r = right.const_data_ptr<bf16>();
+// --- bf16 ---
+
+constexpr int64_t kPiece = 256; // rows that are summed at a time: their columns, paired, stay in the nearest cache
+
+int64_t depth(int64_t rows, int64_t at) { return std::min(kPiece, (rows - at + 31) / 32 * 32); }
+
+void thin_bf16(const Tensor &left, const Tensor &right, Tensor &y) {
+  int64_t rows = right.size(0), rank = left.size(1), n = right.size(1);
+  Tensor pieces = turned<uint16_t>(left, kPiece);
+  auto *l = pieces.const_data_ptr<bf16>(), *r = right.const_data_ptr<bf16>();
   auto *out = y.mutable_data_ptr<bf16>();
   at::parallel_for(0, n / kWidth, 1, [&](int64_t begin, int64_t end) {
     thread_local Room<bf16> pairs;
@@ -50,6 +62,34 @@ Tensor transposed_product(const Tensor &a, const Tensor &b) {
     }
     at::native::cpublas::brgemm_release();
   });
+}
+
+// --- fp32 ---
+
+constexpr int64_t kFewRows = 64; // rows that are summed at a time where they lie: as many pages as the processor knows at once
+
+void thin_fp32(const Tensor &left, const Tensor &right, Tensor &y) {
+  int64_t rows = right.size(0), rank = left.size(1), n = right.size(1);
+  Tensor pieces = turned<float>(left, kFewRows);
+  auto *l = pieces.const_data_ptr<float>(), *r = right.const_data_ptr<float>();
+  float *out = y.mutable_data_ptr<float>();
+  at::parallel_for(0, n / kWidth, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = 0; t < rows; t += kFewRows)
+      for (int64_t i = begin * kWidth; i < end * kWidth; i += kWidth)
+        multiply(rank, kWidth, std::min(kFewRows, rows - t), l + t * rank, kFewRows, r + t * n + i, n, out + i, n, t > 0);
+    at::native::cpublas::brgemm_release();
+  });
+}
+
+} // namespace
+
+Tensor transposed_product(const Tensor &a, const Tensor &b) {
+  bool suits = a.size(1) <= kThin && b.size(1) % kWidth == 0 && b.size(0) > 0 && a.scalar_type() == b.scalar_type();
+  if (!suits || !(multiplies_bf16(a) || multiplies_fp32(a))) return at::mm(a.t(), b);
+  RECORD_FUNCTION("revela::thin", std::vector<c10::IValue>());
+  Tensor left = a.contiguous(), right = b.contiguous(), y = at::empty({a.size(1), b.size(1)}, a.options());
+  if (a.scalar_type() == at::kFloat) thin_fp32(left, right, y);
+  else thin_bf16(left, right, y);
   return y;
 }
 

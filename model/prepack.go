@@ -8,7 +8,7 @@ import (
 
 // Prepack lays the frozen weights of a network's linear layers out as the CPU's products read them, once instead of in every
 // product, and drops them as they were. backward says that gradients will pass through the layers, which takes a second
-// copy; it is worth that in fp32, where libtorch would multiply by BLAS, and in panels of bf16. Prepack comes after adapters
+// copy; it is worth that in panels, and in oneDNN's layout of fp32, where libtorch would multiply by BLAS. Prepack comes after adapters
 // are added or merged, and changes results by rounding at most. Where the machine has no use for it, the network stays as it
 // is.
 func Prepack(b Network, backward bool) error {
@@ -31,13 +31,17 @@ func Prepack(b Network, backward bool) error {
 func (p *Param) pack(backward bool) error {
 	s := torch.NewScope()
 	defer s.Close()
-	lay := s.PackWeight
-	if backward && p.compute == torch.BFloat16 {
-		lay = s.Panels
+	var packed, back torch.Tensor
+	lay := func(by func(w torch.Tensor, transposed bool) torch.Tensor) {
+		if packed = by(p.Value, false); backward && packed.Defined() {
+			back = by(p.Value, true)
+		}
 	}
-	packed, back := lay(p.Value, false), torch.Tensor{}
-	if backward && packed.Defined() {
-		back = lay(p.Value, true)
+	if backward {
+		lay(s.Panels)
+	}
+	if !packed.Defined() && !(backward && p.compute == torch.BFloat16) {
+		lay(s.PackWeight)
 	}
 	if s.Err() == nil && packed.Defined() {
 		p.replace(s.Keep(packed), s.Keep(back), true)

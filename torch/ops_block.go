@@ -90,8 +90,8 @@ func (s *Scope) PackWeight(w Tensor, transposed bool) Tensor {
 	return s.pack(w, func(out *unsafe.Pointer) *C.char { return C.revela_pack(w.c(), cbool(transposed), out) })
 }
 
-// Panels is PackWeight for a bf16 weight that gradients pass: our own products read it, which LoRA's half joins. Sizes that
-// are no multiples of 64 have none.
+// Panels is PackWeight for a weight that gradients pass: our own products read it, which LoRA's half joins. Sizes that are no
+// multiples of 64 have none.
 func (s *Scope) Panels(w Tensor, transposed bool) Tensor {
 	return s.pack(w, func(out *unsafe.Pointer) *C.char { return C.revela_panels(w.c(), cbool(transposed), out) })
 }

@@ -6,6 +6,7 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
+#include <atomic>
 
 using at::Tensor;
 
@@ -15,7 +16,7 @@ namespace {
 
 constexpr int64_t kPanel = 64;   // outputs of a panel, at most
 constexpr int64_t kRows = 32;    // rows of a block: its sums stay in the nearest cache
-constexpr int64_t kDepth = 2048; // inputs that are summed at a time: a panel's share stays in the second cache
+template <class E> constexpr int64_t kDepth = 4096 / sizeof(E); // inputs that are summed at a time: a panel's share stays in the second cache
 
 // Factor is one of the products that are summed: rows [T, k] and panels of k inputs, of elements E.
 template <class E> struct Factor {
@@ -57,10 +58,22 @@ template <class E> void sum_block(const std::vector<Factor<E>> &factors, const B
   bool add = false;
   for (const Factor<E> &f : factors) {
     const E *panel = f.panels + b.column * f.k;
-    for (int64_t k = 0; k < f.k; k += kDepth, add = true)
-      multiply(b.rows, b.width, std::min(kDepth, f.k - k), f.x + b.row * f.k + k, f.k, panel + k * b.width, b.width, b.c, b.width,
+    for (int64_t k = 0; k < f.k; k += kDepth<E>, add = true)
+      multiply(b.rows, b.width, std::min(kDepth<E>, f.k - k), f.x + b.row * f.k + k, f.k, panel + k * b.width, b.width, b.c, b.width,
                add);
   }
+}
+
+// take_turns runs work(begin, end) for all of total tasks, of which a thread takes the next few when it is done with its last:
+// cores of one machine are not equally fast, least of all those that are lent.
+template <class F> void take_turns(int64_t total, int64_t grain, F work) {
+  constexpr int64_t few = 4;
+  std::atomic<int64_t> next{0};
+  int64_t threads = std::min<int64_t>(at::get_num_threads(), (total + grain - 1) / grain);
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    for (int64_t at; (at = next.fetch_add(few)) < total;) work(at, std::min(total, at + few));
+    at::native::cpublas::brgemm_release();
+  });
 }
 
 // multiply_panels writes y [rows, out], from panels of width outputs.
@@ -69,7 +82,7 @@ void multiply_panels(const std::vector<Factor<E>> &factors, int64_t rows, int64_
   RECORD_FUNCTION(width == kPanel ? "revela::panels" : "revela::lower", std::vector<c10::IValue>());
   int64_t blocks = (rows + kRows - 1) / kRows, panels = out / width, enough = 1 << 20; // multiplications for a thread
   int64_t grain = std::max<int64_t>(1, enough / (kRows * width * factors[0].k));
-  at::parallel_for(0, blocks * panels, grain, [&](int64_t begin, int64_t end) {
+  take_turns(blocks * panels, grain, [&](int64_t begin, int64_t end) {
     alignas(64) float c[kRows * kPanel];
     for (int64_t i = begin; i < end; i++) { // all rows of a panel in turn: it is read from memory once
       int64_t row = i % blocks * kRows;
@@ -77,7 +90,6 @@ void multiply_panels(const std::vector<Factor<E>> &factors, int64_t rows, int64_
       sum_block(factors, b);
       finish(b, how, y, out);
     }
-    at::native::cpublas::brgemm_release();
   });
 }
 
@@ -107,6 +119,22 @@ template <class E> Tensor lay_out(const Tensor &w, int64_t width) {
   return panels;
 }
 
+template <class E>
+void multiply_by_panels(const Tensor &x, const Tensor &panels, const Tensor &bias, const LowRank &low, const Onto &onto, Tensor &out) {
+  Tensor dense = x.contiguous(), half, beside, added = onto.t.defined() ? onto.t.contiguous() : Tensor();
+  Tensor wide = bias.defined() ? bias.to(at::kFloat).contiguous() : Tensor();
+  std::vector<Factor<E>> factors{{dense.const_data_ptr<E>(), panels.const_data_ptr<E>(), x.size(1)}};
+  if (low.x.defined()) {
+    bool odd = std::is_same_v<E, bf16> && low.x.size(1) % 2; // panels of bf16 hold pairs
+    half = odd ? at::constant_pad_nd(low.x, {0, 1}) : low.x.contiguous();
+    beside = lay_out<E>(odd ? at::constant_pad_nd(low.w, {0, 1}) : low.w, kPanel);
+    factors.push_back({half.const_data_ptr<E>(), beside.const_data_ptr<E>(), half.size(1)});
+  }
+  Finish<E> how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<E>() : nullptr,
+                onto.after};
+  multiply_panels<E>(factors, x.size(0), out.size(1), kPanel, how, out.mutable_data_ptr<E>());
+}
+
 template <class E> Tensor lower_by_panels(const Tensor &x, const Tensor &a, double scale, int64_t width) {
   Tensor rows = x.contiguous(), panels = lay_out<E>(a, width), y = at::empty({x.size(0), a.size(0)}, rows.options());
   Finish<E> how;
@@ -122,35 +150,27 @@ bool multiplies_bf16(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.s
 
 bool multiplies_fp32(const Tensor &t) { return t.is_cpu() && t.dim() == 2 && t.scalar_type() == at::kFloat && multiplies_fp32(); }
 
-bool can_panel(const Tensor &w) { return multiplies_bf16(w) && w.size(0) % kPanel == 0 && w.size(1) % kPanel == 0; }
+bool can_panel(const Tensor &w) { return (multiplies_bf16(w) || multiplies_fp32(w)) && w.size(0) % kPanel == 0 && w.size(1) % kPanel == 0; }
 
 bool is_panels(const Tensor &w) { return w.dim() == 3; }
 
-Tensor to_panels(const Tensor &w) { return lay_out<bf16>(w, kPanel); }
+Tensor to_panels(const Tensor &w) { return w.scalar_type() == at::kFloat ? lay_out<float>(w, kPanel) : lay_out<bf16>(w, kPanel); }
+
+int64_t panel_outputs(const Tensor &panels) { return panels.size(0) * kPanel; }
+int64_t panel_inputs(const Tensor &panels) { return panels.size(1) * (panels.size(2) / kPanel); }
 
 Tensor from_panels(const Tensor &panels) {
-  int64_t out = panels.size(0) * kPanel, in = panels.size(1) * 2;
-  return panels.view({out / kPanel, in / 2, kPanel, 2}).permute({0, 2, 1, 3}).reshape({out, in});
+  int64_t out = panel_outputs(panels), in = panel_inputs(panels), together = panels.size(2) / kPanel;
+  return panels.view({out / kPanel, in / together, kPanel, together}).permute({0, 2, 1, 3}).reshape({out, in});
 }
 
 Tensor panel_product(const Tensor &x, const Tensor &panels, const Tensor &bias, const LowRank &low, const Onto &onto, Tensor out) {
-  int64_t rows = x.size(0), in = panels.size(1) * 2, n = panels.size(0) * kPanel;
-  TORCH_CHECK(x.scalar_type() == at::kBFloat16 && x.size(1) == in, "linear: rows of ", x.scalar_type(), " ", x.sizes(),
-              " and a weight in panels of bfloat16 [", n, ", ", in, "]");
-  Tensor dense = x.contiguous(), half, beside, added = onto.t.defined() ? onto.t.contiguous() : Tensor();
-  Tensor wide = bias.defined() ? bias.to(at::kFloat).contiguous() : Tensor();
-  std::vector<Factor<bf16>> factors{{dense.const_data_ptr<bf16>(), panels.const_data_ptr<bf16>(), in}};
-  if (low.x.defined()) {
-    bool odd = low.x.size(1) % 2; // panels hold pairs
-    half = odd ? at::constant_pad_nd(low.x, {0, 1}) : low.x.contiguous();
-    beside = to_panels(odd ? at::constant_pad_nd(low.w, {0, 1}) : low.w);
-    factors.push_back({half.const_data_ptr<bf16>(), beside.const_data_ptr<bf16>(), half.size(1)});
-  }
-  if (!out.defined()) out = at::empty({rows, n}, dense.options());
+  TORCH_CHECK(x.scalar_type() == panels.scalar_type() && x.size(1) == panel_inputs(panels), "linear: rows of ", x.scalar_type(), " ",
+              x.sizes(), " and a weight in panels of ", panels.scalar_type(), " [", panel_outputs(panels), ", ", panel_inputs(panels), "]");
+  if (!out.defined()) out = at::empty({x.size(0), panel_outputs(panels)}, x.options());
   TORCH_CHECK(out.is_contiguous(), "linear: the sum of strides ", out.strides(), " is not contiguous");
-  Finish<bf16> how{wide.defined() ? wide.const_data_ptr<float>() : nullptr, added.defined() ? added.const_data_ptr<bf16>() : nullptr,
-             onto.after};
-  multiply_panels<bf16>(factors, rows, n, kPanel, how, out.mutable_data_ptr<bf16>());
+  if (x.scalar_type() == at::kFloat) multiply_by_panels<float>(x, panels, bias, low, onto, out);
+  else multiply_by_panels<bf16>(x, panels, bias, low, onto, out);
   return out;
 }
 

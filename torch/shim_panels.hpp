@@ -1,9 +1,10 @@
-// Products of bf16 rows with a frozen weight that was laid out once, in panels, as the processor's bf16 dot product reads it.
-// libtorch's own product lays the weight out anew each time, and LoRA's half costs it another pass over the result; here
-// that half, the bias and the residual join the sums before they are rounded. Where no gradient passes, oneDNN's layout is
-// the faster one, as its products apply the activation too.
+// Products of rows with a frozen weight that was laid out once, in panels, as small blocks of it are multiplied: of bf16 in
+// pairs, for the processor's dot product. LoRA's half, which costs another product and another pass over the result in
+// libtorch's, joins the sums here before they are rounded, as do the bias and the residual. Where no gradient passes,
+// oneDNN's layout is the faster one, as its products apply the activation too.
 //
-// The panels of a weight [out, in] are a tensor [out/64, in/2, 128]: of 64 outputs, pair by pair of inputs.
+// The panels of a weight [out, in] are a tensor of three dimensions: of 64 outputs, input by input [out/64, in, 64] in fp32,
+// pair by pair of inputs [out/64, in/2, 128] in bf16.
 #pragma once
 #include "shim_product.hpp"
 
@@ -19,9 +20,11 @@ bool multiplies_fp32(const at::Tensor &t);
 bool can_panel(const at::Tensor &w);
 bool is_panels(const at::Tensor &w);
 
-// to_panels lays out w [out, in], of any strides, with a multiple of 64 outputs and an even number of inputs.
+// to_panels lays out w [out, in], of any strides, with a multiple of 64 outputs and, of bf16, an even number of inputs.
 at::Tensor to_panels(const at::Tensor &w);
 at::Tensor from_panels(const at::Tensor &panels);
+int64_t panel_outputs(const at::Tensor &panels);
+int64_t panel_inputs(const at::Tensor &panels);
 
 // Onto is what a product is added to, [T, out]: after the product is rounded, or before.
 struct Onto {

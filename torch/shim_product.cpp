@@ -7,7 +7,6 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 using at::Tensor;
-using Maybe = std::optional<Tensor>;
 
 namespace revela {
 
@@ -17,8 +16,6 @@ namespace {
 template <class Signature> c10::TypedOperatorHandle<Signature> operation(const char *name, const char *overload) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, overload).typed<Signature>();
 }
-
-Maybe maybe(const Tensor &t) { return t.defined() ? Maybe(t) : Maybe(); }
 
 // by_onednn is activation(x wᵀ + bias) by oneDNN's inner product, whose weight is packed or dense.
 Tensor by_onednn(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f) {
@@ -66,8 +63,8 @@ Tensor pack(const Tensor &w) {
 
 Tensor unpack(const Tensor &w) { return is_panels(w) ? from_panels(w) : w.is_mkldnn() ? w.to_dense() : w; }
 
-int64_t outputs(const Tensor &w) { return is_panels(w) ? w.size(0) * (w.size(2) / 2) : w.size(0); }
-int64_t inputs(const Tensor &w) { return is_panels(w) ? w.size(1) * 2 : w.size(1); }
+int64_t outputs(const Tensor &w) { return is_panels(w) ? panel_outputs(w) : w.size(0); }
+int64_t inputs(const Tensor &w) { return is_panels(w) ? panel_inputs(w) : w.size(1); }
 
 Tensor activate(const Tensor &x, Activation f) {
   switch (f) {

@@ -5,6 +5,10 @@
 
 namespace revela {
 
+// Maybe is an argument of one of libtorch's operations, which asks every tensor that is there for its device.
+using Maybe = std::optional<at::Tensor>;
+inline Maybe maybe(const at::Tensor &t) { return t.defined() ? Maybe(t) : Maybe(); }
+
 // pack lays w [out, in], of any strides, out for oneDNN; the result is undefined where this machine has no use for it.
 at::Tensor pack(const at::Tensor &w);
 at::Tensor unpack(const at::Tensor &w); // dense again, whatever w was

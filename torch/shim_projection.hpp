@@ -52,9 +52,6 @@ struct Projection {
   }
 };
 
-// Maybe is an argument of an operation that may be undefined.
-using Maybe = std::optional<Tensor>;
-
 inline Tensor value(const Maybe &t) { return t ? *t : Tensor(); }
 
 constexpr int kParts = 4; // tensors of a projection that autograd knows
@@ -106,9 +103,6 @@ struct Parts {
     }
   }
 };
-
-// maybe keeps an undefined tensor from libtorch, which asks every tensor for its device.
-inline Maybe maybe(const Tensor &t) { return t.defined() ? Maybe(t) : Maybe(); }
 
 // apply runs an operation on three projections.
 template <class Operation, class... Rest> auto apply(const Tensor &x, const Tensor &norm, const Parts &p, Rest... rest) {

@@ -12,6 +12,7 @@
 #include "shim_attention_backward.hpp"
 #include "shim.h"
 #include "shim_device.hpp"
+#include "shim_turns.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -30,10 +31,8 @@ template <class X, int slot> Room<X> &scratch() {
 
 // in_lists runs work(list, number) for every list of tasks, a list a thread.
 template <class F> void in_lists(const std::vector<std::vector<int64_t>> &lists, F work) {
-  at::parallel_for(0, (int64_t)lists.size(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) work(lists[i], i);
-    at::native::cpublas::brgemm_release();
-  });
+  int64_t n = (int64_t)lists.size();
+  take_turns(n, 1, n, [&](int64_t i, int64_t) { work(lists[i], i); });
 }
 
 template <class S, class E> Kernel<S, E> kernel(const Layout &l, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w) {
@@ -53,8 +52,10 @@ void forward_cpu(const Layout &l, const Tensor &q, const Tensor &k, const Tensor
   });
   S *to = out.mutable_data_ptr<S>();
   C *table = lse.mutable_data_ptr<C>();
-  in_lists(balance(l.work(l.by_query), l.heads, at::get_num_threads()), [&](const std::vector<int64_t> &tasks, int64_t) {
-    for (int64_t t : tasks) f.forward(l.by_query[t / l.heads], t % l.heads, to, table, scratch<C, 0>(), scratch<E, 1>());
+  auto order = longest_first(l.work(l.by_query), l.heads);
+  take_turns((int64_t)order.size(), 1, at::get_num_threads(), [&](int64_t i, int64_t) {
+    int64_t t = order[i];
+    f.forward(l.by_query[t / l.heads], t % l.heads, to, table, scratch<C, 0>(), scratch<E, 1>());
   });
 }
 

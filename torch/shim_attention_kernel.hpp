@@ -85,14 +85,20 @@ private:
   }
 };
 
+// longest_first orders tasks, of which copies have the same work.
+inline std::vector<int64_t> longest_first(const std::vector<int64_t> &work, int64_t copies) {
+  std::vector<int64_t> order(work.size() * copies);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return work[a / copies] > work[b / copies]; });
+  return order;
+}
+
 // balance deals tasks out to so many lists, the longest first to the one with the least work: the same for the same
 // costs, whatever thread takes which list.
 inline std::vector<std::vector<int64_t>> balance(const std::vector<int64_t> &work, int64_t copies, int64_t lists) {
-  std::vector<int64_t> order(work.size() * copies), load(lists, 0);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return work[a / copies] > work[b / copies]; });
+  std::vector<int64_t> load(lists, 0);
   std::vector<std::vector<int64_t>> shares(lists);
-  for (int64_t task : order) {
+  for (int64_t task : longest_first(work, copies)) {
     int64_t least = std::min_element(load.begin(), load.end()) - load.begin();
     shares[least].push_back(task);
     load[least] += work[task / copies];

@@ -3,10 +3,10 @@
 #include "shim.hpp"
 #include "shim_attention_kernel.hpp"
 #include "shim_bf16.hpp"
+#include "shim_turns.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
-#include <atomic>
 
 using at::Tensor;
 
@@ -64,25 +64,13 @@ template <class E> void sum_block(const std::vector<Factor<E>> &factors, const B
   }
 }
 
-// take_turns runs work(begin, end) for all of total tasks, of which a thread takes the next few when it is done with its last:
-// cores of one machine are not equally fast, least of all those that are lent.
-template <class F> void take_turns(int64_t total, int64_t grain, F work) {
-  constexpr int64_t few = 4;
-  std::atomic<int64_t> next{0};
-  int64_t threads = std::min<int64_t>(at::get_num_threads(), (total + grain - 1) / grain);
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-    for (int64_t at; (at = next.fetch_add(few)) < total;) work(at, std::min(total, at + few));
-    at::native::cpublas::brgemm_release();
-  });
-}
-
 // multiply_panels writes y [rows, out], from panels of width outputs.
 template <class E>
 void multiply_panels(const std::vector<Factor<E>> &factors, int64_t rows, int64_t out, int64_t width, const Finish<E> &how, E *y) {
   RECORD_FUNCTION(width == kPanel ? "revela::panels" : "revela::lower", std::vector<c10::IValue>());
   int64_t blocks = (rows + kRows - 1) / kRows, panels = out / width, enough = 1 << 20; // multiplications for a thread
-  int64_t grain = std::max<int64_t>(1, enough / (kRows * width * factors[0].k));
-  take_turns(blocks * panels, grain, [&](int64_t begin, int64_t end) {
+  int64_t tasks = blocks * panels, grain = std::max<int64_t>(1, enough / (kRows * width * factors[0].k));
+  take_turns(tasks, /*few=*/4, (tasks + grain - 1) / grain, [&](int64_t begin, int64_t end) {
     alignas(64) float c[kRows * kPanel];
     for (int64_t i = begin; i < end; i++) { // all rows of a panel in turn: it is read from memory once
       int64_t row = i % blocks * kRows;

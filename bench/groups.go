@@ -47,7 +47,7 @@ func openNetwork[N model.Network](ctx context.Context, o StepOptions, name strin
 		return n, nil, err
 	}
 	if o.LoRARank > 0 {
-		if err = model.AddLoRA(n, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha}, 1); err == nil {
+		if err = model.AddLoRA(n, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha, Dropout: o.LoRADropout}, 1); err == nil {
 			err = model.Prepack(n, true)
 		}
 	}

@@ -38,19 +38,20 @@ func Shapes() []string {
 
 // StepOptions are the flags of the peer `revela_torch.py`.
 type StepOptions struct {
-	Shape     string
-	Retriever string // checkpoints and a file of groups in place of a shape and random tokens
-	LM        string
-	Groups    string
-	GroupSize int
-	MaxLen    int // tokens of a text at most; random lengths are uniform from ¾ of it
-	Steps     int
-	DType     torch.DType
-	LoRARank  int // 0: full fine-tuning
-	LoRAAlpha float64
-	Tau       float64
-	Recompute bool
-	Breakdown bool // observe one step more
+	Shape       string
+	Retriever   string // checkpoints and a file of groups in place of a shape and random tokens
+	LM          string
+	Groups      string
+	GroupSize   int
+	MaxLen      int // tokens of a text at most; random lengths are uniform from ¾ of it
+	Steps       int
+	DType       torch.DType
+	LoRARank    int // 0: full fine-tuning
+	LoRAAlpha   float64
+	LoRADropout float64 // of its input
+	Tau         float64
+	Recompute   bool
+	Breakdown   bool // observe one step more
 }
 
 // StepResult has the peer's JSON keys, and those of our own below them.
@@ -130,7 +131,7 @@ func newStepRun(ctx context.Context, o StepOptions) (*stepRun, error) {
 		r.free()
 		return nil, err
 	}
-	r.objective = &train.Revela{Models: r.models, Scale: 1, ValueNorm: true, Recompute: o.Recompute,
+	r.objective = &train.Revela{Models: r.models, Scale: 1, ValueNorm: true, Recompute: o.Recompute, Dropout: o.LoRADropout > 0,
 		Similarity: model.Similarity{Temperature: o.Tau, ExcludeSelf: true, Normalize: true, Precision: torch.Float32}}
 	var err error
 	r.stepper, err = train.NewStepper(r.objective, append(model.AllParams(r.models.Retriever.Network), r.models.LM.Params()...))
@@ -186,7 +187,7 @@ func randomModel(o StepOptions, seed uint64) (*model.LanguageModel, error) {
 	if err != nil || o.LoRARank == 0 {
 		return m, err
 	}
-	if err := model.AddLoRA(m.Decoder, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha}, seed); err != nil {
+	if err := model.AddLoRA(m.Decoder, model.LoRAOptions{Rank: o.LoRARank, Alpha: o.LoRAAlpha, Dropout: o.LoRADropout}, seed); err != nil {
 		return m, err
 	}
 	return m, model.Prepack(m, true)

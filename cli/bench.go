@@ -47,6 +47,7 @@ func benchStepCommand() command {
 			&cli.StringFlag{Name: "dtype", Value: "fp32", Usage: "`TYPE` of the products: fp32 or bf16"},
 			&cli.IntFlag{Name: "lora-r", Value: 256, Usage: "rank of LoRA on both models, `N`; 0: full fine-tuning"},
 			&cli.Float64Flag{Name: "lora-alpha", Value: 64, Usage: "alpha of LoRA, `X`"},
+			&cli.Float64Flag{Name: "lora-dropout", Usage: "dropout of LoRA's input, `P`"},
 			&cli.Float64Flag{Name: "tau", Value: 1e-4, Usage: "temperature, `X`"},
 			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
 			&cli.StringFlag{Name: "device", Value: "cpu", Usage: "`D`: auto, cpu, cuda or cuda:N"},
@@ -80,7 +81,8 @@ func runBenchStep(ctx *cli.Context) error {
 	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), Retriever: ctx.String("retriever"),
 		LM: ctx.String("lm"), Groups: ctx.String("groups"), GroupSize: ctx.Int("group-size"), MaxLen: ctx.Int("max-len"),
 		Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"), LoRAAlpha: ctx.Float64("lora-alpha"),
-		Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown")})
+		LoRADropout: ctx.Float64("lora-dropout"),
+		Tau:         ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown")})
 	if err != nil {
 		return err
 	}

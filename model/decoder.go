@@ -175,12 +175,8 @@ func (l *decoderLayer) forward(s *torch.Scope, i int, x torch.Tensor, call Call)
 
 // projectNormed is queries (of rows from call.From on), keys and values of the normed rows of x.
 func (l *decoderLayer) projectNormed(s *torch.Scope, x torch.Tensor, call Call) (q, k, v torch.Tensor) {
-	if !anyDrops(call.Train, l.q, l.k, l.v) {
-		return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From, l.q.projection(s), l.k.projection(s), l.v.projection(s))
-	}
-	normed := s.RMSNorm(x, l.inputNorm.In(s), l.eps)
-	asking := s.Narrow(normed, 0, call.From, s.Size(x, 0)-call.From)
-	return l.q.Forward(s, asking, true), l.k.Forward(s, normed, true), l.v.Forward(s, normed, true)
+	asks, has, tells := l.q.projection(s, call.Train), l.k.projection(s, call.Train), l.v.projection(s, call.Train)
+	return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From, asks, has, tells)
 }
 
 // headNorm normalises each head of x [T, heads, Dh] where the architecture does (Qwen3).
@@ -196,15 +192,11 @@ const rowsAgain = 1024
 
 // mlp is the layer's second half, its residual included.
 func (l *decoderLayer) mlp(s *torch.Scope, x torch.Tensor, call Call) torch.Tensor {
-	switch gate, up, down := l.gate, l.up, l.down; {
-	case anyDrops(call.Train, gate, up, down):
-	case call.Again:
-		return s.GatedMLPAgain(x, l.postNorm.In(s), l.eps, gate.projection(s), up.projection(s), down.projection(s), rowsAgain)
-	default:
-		return s.GatedMLP(x, l.postNorm.In(s), l.eps, gate.projection(s), up.projection(s), down.projection(s))
+	gate, up, down := l.gate.projection(s, call.Train), l.up.projection(s, call.Train), l.down.projection(s, call.Train)
+	if call.Again {
+		return s.GatedMLPAgain(x, l.postNorm.In(s), l.eps, gate, up, down, rowsAgain)
 	}
-	normed := s.RMSNorm(x, l.postNorm.In(s), l.eps)
-	return l.down.Onto(s, x, s.SwiGLU(l.gate.Forward(s, normed, true), l.up.Forward(s, normed, true)), true)
+	return s.GatedMLP(x, l.postNorm.In(s), l.eps, gate, up, down)
 }
 
 // EmbedParams lists the embedding table.

@@ -1,10 +1,6 @@
 package model
 
-import (
-	"slices"
-
-	"revela/torch"
-)
+import "revela/torch"
 
 // Linear is x Wᵀ + b, with LoRA beside it where LoRA is not nil.
 type Linear struct {
@@ -27,40 +23,27 @@ func (l *Linear) Forward(s *torch.Scope, x torch.Tensor, train bool) torch.Tenso
 
 // Activated is f(Forward(x)).
 func (l *Linear) Activated(s *torch.Scope, x torch.Tensor, f torch.Activation, train bool) torch.Tensor {
-	if !l.drops(train) {
-		return s.Activated(x, l.projection(s), f)
-	}
-	return s.Activate(l.Forward(s, x, train), f)
+	return s.Activated(x, l.projection(s, train), f)
 }
 
 // Onto is residual + Forward(x); no residual stands for 0.
 func (l *Linear) Onto(s *torch.Scope, residual, x torch.Tensor, train bool) torch.Tensor {
-	if !l.drops(train) {
-		return s.Project(residual, x, l.projection(s))
-	}
-	y := s.Project(residual, x, torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s), Back: l.Weight.back})
-	low := s.Linear(s.Dropout(x, l.LoRA.Dropout), l.LoRA.A.In(s), torch.Tensor{}) // [T, rank]
-	return s.Add(y, s.Linear(s.Scale(low, l.LoRA.Scale), l.LoRA.B.In(s), torch.Tensor{}))
+	return s.Project(residual, x, l.projection(s, train))
 }
 
-// drops reports whether LoRA reads its input through dropout.
-func (l *Linear) drops(train bool) bool { return train && l.LoRA != nil && l.LoRA.Dropout > 0 }
-
-// anyDrops reports whether one of the layers does.
-func anyDrops(train bool, layers ...*Linear) bool {
-	return slices.ContainsFunc(layers, func(l *Linear) bool { return l.drops(train) })
-}
-
-// projection is the layer without dropout.
-func (l *Linear) projection(s *torch.Scope) torch.Projection {
+// projection is the layer as operations take it.
+func (l *Linear) projection(s *torch.Scope, train bool) torch.Projection {
 	p := torch.Projection{Weight: l.Weight.In(s), Bias: l.Bias.In(s), Back: l.Weight.back}
-	switch {
+	switch drops := train && l.LoRA != nil && l.LoRA.Dropout > 0; {
 	case l.LoRA == nil:
-	case l.cheaperMerged():
+	case !drops && l.cheaperMerged():
 		delta := s.Scale(s.MatMul(l.LoRA.B.In(s), l.LoRA.A.In(s)), l.LoRA.Scale) // [out, in]
 		p.Weight = s.Add(p.Weight, delta)
 	default:
 		p.A, p.B, p.Scale = l.LoRA.A.In(s), l.LoRA.B.In(s), l.LoRA.Scale
+		if drops {
+			p.Dropout = l.LoRA.Dropout
+		}
 	}
 	return p
 }

@@ -114,10 +114,6 @@ func TestGradientOfRMSNorm(t *testing.T) {
 	gradCheck(t, [][]int64{{3, 5}, {5}}, func(s *Scope, in []Tensor) Tensor { return s.RMSNorm(in[0], in[1], 1e-5) })
 }
 
-func TestGradientOfSwiGLU(t *testing.T) {
-	gradCheck(t, [][]int64{{3, 5}, {3, 5}}, func(s *Scope, in []Tensor) Tensor { return s.SwiGLU(in[0], in[1]) })
-}
-
 func TestGradientOfRope(t *testing.T) {
 	angles := []float64{0, 0.3, 1, 2, -1, 0.5}
 	gradCheck(t, [][]int64{{3, 2, 4}}, func(s *Scope, in []Tensor) Tensor {
@@ -172,12 +168,14 @@ func TestGradientOfGatedMLP(t *testing.T) {
 func TestGatedMLPAgain(t *testing.T) {
 	for _, dtype := range []DType{Float64, Float32, BFloat16} {
 		for _, frozen := range []bool{true, false} {
-			checkGatedMLPAgain(t, dtype, frozen)
+			for _, dropout := range []float64{0, 0.3} {
+				checkGatedMLPAgain(t, dtype, frozen, dropout)
+			}
 		}
 	}
 }
 
-func checkGatedMLPAgain(t *testing.T, dtype DType, frozen bool) {
+func checkGatedMLPAgain(t *testing.T, dtype DType, frozen bool, dropout float64) {
 	s := NewScope()
 	defer s.Close()
 	in := leaves(s, dtype, append([][]int64{{9, 64}, {64}}, append(projected(64, 128), append(projected(64, 128), projected(128, 64)...)...)...)...)
@@ -190,8 +188,13 @@ func checkGatedMLPAgain(t *testing.T, dtype DType, frozen bool) {
 		}
 	}
 	parts := []Projection{projectionOf(in[2:]), projectionOf(in[6:]), projectionOf(in[10:])}
+	for i := range parts {
+		parts[i].Dropout = dropout
+	}
 	gradient := s.Randn(dtype, 9, 64)
+	s.Fail(Seed(6))
 	kept := s.Grad([]Tensor{s.GatedMLP(in[0], in[1], 1e-5, parts[0], parts[1], parts[2])}, []Tensor{gradient}, learning, false)
+	s.Fail(Seed(6))
 	again := s.Grad([]Tensor{s.GatedMLPAgain(in[0], in[1], 1e-5, parts[0], parts[1], parts[2], 4)}, []Tensor{gradient}, learning, false)
 	if s.Err() != nil {
 		t.Fatal(s.Err())
@@ -199,7 +202,7 @@ func checkGatedMLPAgain(t *testing.T, dtype DType, frozen bool) {
 	tolerance := map[DType]float64{Float64: 1e-12, Float32: 1e-5, BFloat16: 2e-2}[dtype]
 	for i := range learning {
 		if found := relativeDifference(t, kept[i], again[i]); found > tolerance {
-			t.Errorf("%v, frozen weights %v: gradient %d differs by %g of its largest value", dtype, frozen, i, found)
+			t.Errorf("%v, frozen weights %v, dropout %g: gradient %d differs by %g of its largest value", dtype, frozen, dropout, i, found)
 		}
 	}
 }

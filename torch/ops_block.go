@@ -5,20 +5,21 @@ import "C"
 
 import "unsafe"
 
-// Projection is x Wᵀ + bias + scale · (x Aᵀ) Bᵀ: a linear layer [out, in] with, where A [rank, in] and B [out, rank] are
-// there, LoRA beside it. Bias [out] may be none. Weight may be packed; then Back is Wᵀ, packed, which backward multiplies by.
+// Projection is x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ: a linear layer [out, in] with, where A [rank, in] and B [out, rank]
+// are there, LoRA beside it. Bias [out] may be none. Weight may be packed; then Back is Wᵀ, packed, which backward multiplies by.
 type Projection struct {
 	Weight, Bias, A, B, Back Tensor
 	Scale                    float64
+	Dropout                  float64 // probability that LoRA does not see an element of x; its mask follows from [Seed]
 }
 
-// projections lists projections as the shim reads them: five handles and a scale each.
-func projections(list ...Projection) (parts *unsafe.Pointer, scales *C.double) {
+// projections lists projections as the shim reads them: five handles and two numbers each.
+func projections(list ...Projection) (parts *unsafe.Pointer, numbers *C.double) {
 	var tensors []Tensor
 	var factors []C.double
 	for _, p := range list {
 		tensors = append(tensors, p.Weight, p.Bias, p.A, p.B, p.Back)
-		factors = append(factors, C.double(p.Scale))
+		factors = append(factors, C.double(p.Scale), C.double(p.Dropout))
 	}
 	return pointers(tensors), &factors[0]
 }
@@ -40,8 +41,8 @@ func (s *Scope) NormProject(x, norm Tensor, eps float64, from int64, first, seco
 	in := []Tensor{x, norm, first.Weight, second.Weight, third.Weight}
 	var out [3]Tensor
 	s.shimOf("norm_project_linear", in, []*Tensor{&out[0], &out[1], &out[2]}, func() *C.char {
-		parts, scales := projections(first, second, third)
-		return C.revela_norm_project(x.c(), norm.c(), parts, scales, C.double(eps), C.int64_t(from), out[0].out())
+		parts, numbers := projections(first, second, third)
+		return C.revela_norm_project(x.c(), norm.c(), parts, numbers, C.double(eps), C.int64_t(from), out[0].out())
 	})
 	return out[0], out[1], out[2]
 }
@@ -61,8 +62,8 @@ func (s *Scope) GatedMLPAgain(x, norm Tensor, eps float64, gate, up, down Projec
 func (s *Scope) gatedMLP(x, norm Tensor, eps float64, gate, up, down Projection, again int64) Tensor {
 	in := []Tensor{x, norm, gate.Weight, up.Weight, down.Weight}
 	return s.shim("gated_mlp_linear", in, func(out *unsafe.Pointer) *C.char {
-		parts, scales := projections(gate, up, down)
-		return C.revela_gated_mlp(x.c(), norm.c(), parts, scales, C.double(eps), C.int64_t(again), out)
+		parts, numbers := projections(gate, up, down)
+		return C.revela_gated_mlp(x.c(), norm.c(), parts, numbers, C.double(eps), C.int64_t(again), out)
 	})
 }
 
@@ -78,8 +79,8 @@ func (s *Scope) Activated(x Tensor, p Projection, f Activation) Tensor {
 
 func (s *Scope) project(onto, x Tensor, p Projection, f Activation) Tensor {
 	return s.shim("linear", []Tensor{x, p.Weight}, func(out *unsafe.Pointer) *C.char {
-		parts, _ := projections(p)
-		return C.revela_project(onto.c(), x.c(), parts, C.double(p.Scale), C.int(f), out)
+		parts, numbers := projections(p)
+		return C.revela_project(onto.c(), x.c(), parts, numbers, C.int(f), out)
 	})
 }
 

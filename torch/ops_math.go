@@ -7,11 +7,6 @@ func (s *Scope) Add(a, b Tensor) Tensor {
 	return s.gotch("add", []Tensor{a, b}, func(out *lib.Ctensor) { lib.AtgAdd(out, a.p, b.p) })
 }
 
-// Minus returns a − b, broadcast.
-func (s *Scope) Minus(a, b Tensor) Tensor {
-	return s.gotch("sub", []Tensor{a, b}, func(out *lib.Ctensor) { lib.AtgSub(out, a.p, b.p) })
-}
-
 // Mul returns a · b element by element, broadcast.
 func (s *Scope) Mul(a, b Tensor) Tensor {
 	return s.gotch("mul", []Tensor{a, b}, func(out *lib.Ctensor) { lib.AtgMul(out, a.p, b.p) })
@@ -84,20 +79,6 @@ func (s *Scope) Log(x Tensor) Tensor {
 func (s *Scope) Sum(x Tensor) Tensor {
 	dtype := s.DType(x)
 	return s.gotch("sum", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgSum(out, x.p, int32(dtype)) })
-}
-
-// Mean returns the mean of all elements.
-func (s *Scope) Mean(x Tensor) Tensor {
-	dtype := s.DType(x)
-	return s.gotch("mean", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgMean(out, x.p, int32(dtype)) })
-}
-
-// SumDim sums over one dimension, which stays with size 1 where keep is set.
-func (s *Scope) SumDim(x Tensor, dim int64, keep bool) Tensor {
-	dtype := s.DType(x)
-	return s.gotch("sum", []Tensor{x}, func(out *lib.Ctensor) {
-		lib.AtgSumDimIntlist(out, x.p, []int64{dim}, 1, int32(cbool(keep)), int32(dtype))
-	})
 }
 
 // Normalize divides every vector of the last dimension by its 2-norm, at least 1e-12 (torch's F.normalize).

@@ -33,24 +33,6 @@ func (s *Scope) Rope(x, cos, sin Tensor) Tensor {
 	return s.shim("rope", []Tensor{x, cos, sin}, func(out *unsafe.Pointer) *C.char { return C.revela_rope(x.c(), cos.c(), sin.c(), out) })
 }
 
-// SwiGLU is silu(gate) · up.
-func (s *Scope) SwiGLU(gate, up Tensor) Tensor {
-	return s.shim("swiglu", []Tensor{gate, up}, func(out *unsafe.Pointer) *C.char { return C.revela_swiglu(gate.c(), up.c(), out) })
-}
-
-// Activate is f of every element of x.
-func (s *Scope) Activate(x Tensor, f Activation) Tensor {
-	switch f {
-	case GELU:
-		return s.gotch("gelu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, "none") })
-	case GELUTanh:
-		return s.gotch("gelu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgGelu(out, x.p, "tanh") })
-	case ReLU:
-		return s.gotch("relu", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgRelu(out, x.p) })
-	}
-	return x
-}
-
 // Softmax is the softmax over dim, in x's own type.
 func (s *Scope) Softmax(x Tensor, dim int64) Tensor {
 	dtype := s.DType(x)
@@ -70,12 +52,4 @@ func (s *Scope) LinearCrossEntropy(hidden, weight, labels Tensor, chunk int64) T
 	return s.shim("linear_cross_entropy", []Tensor{hidden, weight, labels}, func(out *unsafe.Pointer) *C.char {
 		return C.revela_linear_cross_entropy(hidden.c(), weight.c(), labels.c(), C.int64_t(chunk), out)
 	})
-}
-
-// Dropout zeroes elements with probability p and scales the rest by 1/(1−p).
-func (s *Scope) Dropout(x Tensor, p float64) Tensor {
-	if p == 0 {
-		return x
-	}
-	return s.gotch("dropout", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgDropout(out, x.p, p, 1) })
 }

@@ -41,16 +41,6 @@ func (s *Scope) IndexAdd(x Tensor, dim int64, index, source Tensor) Tensor {
 	return s.gotch("index_add", []Tensor{x, index, source}, func(out *lib.Ctensor) { lib.AtgIndexAdd(out, x.p, dim, index.p, source.p) })
 }
 
-// Unsqueeze inserts a dimension of size 1.
-func (s *Scope) Unsqueeze(x Tensor, dim int64) Tensor {
-	return s.gotch("unsqueeze", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgUnsqueeze(out, x.p, dim) })
-}
-
-// Contiguous returns x laid out row by row.
-func (s *Scope) Contiguous(x Tensor) Tensor {
-	return s.gotch("contiguous", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgContiguous(out, x.p) })
-}
-
 // To converts x to another element type; x itself is shared where it has it already. Gradients pass through.
 func (s *Scope) To(x Tensor, dtype DType) Tensor {
 	return s.gotch("to", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgToDtype(out, x.p, int32(dtype), 0, 0) })
@@ -66,11 +56,6 @@ func (s *Scope) Clone(x Tensor) Tensor {
 // Detach returns x's values without its history, sharing its memory.
 func (s *Scope) Detach(x Tensor) Tensor {
 	return s.gotch("detach", []Tensor{x}, func(out *lib.Ctensor) { lib.AtgDetach(out, x.p) })
-}
-
-// Share returns another handle on x, which lives until it is freed.
-func (s *Scope) Share(x Tensor) Tensor {
-	return s.gotch("share", []Tensor{x}, func(out *lib.Ctensor) { *out = lib.AtShallowClone(x.p) })
 }
 
 // CopyTo overwrites dst's values with src's, converting the type, without recording it.

@@ -37,11 +37,11 @@ char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t 
                        const int64_t *terms, int nterms, double scale, int composite, void **out);
 char *revela_rms_norm(void *x, void *weight, double eps, void **out);
 char *revela_rope(void *x, void *cos, void *sin, void **out);
-char *revela_swiglu(void *gate, void *up, void **out);
 // A projection is five handles: weight, bias, A, B, packed transpose of the weight; the last four may be null.
-char *revela_norm_project(void *x, void *norm, void **projections, const double *scales, double eps, int64_t from, void **out);
-char *revela_gated_mlp(void *x, void *norm, void **projections, const double *scales, double eps, int64_t again, void **out);
-char *revela_project(void *onto, void *x, void **projection, double scale, int activation, void **out); // onto: null for none
+// numbers are two of each projection: LoRA's scale and the dropout of its input.
+char *revela_norm_project(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t from, void **out);
+char *revela_gated_mlp(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t again, void **out);
+char *revela_project(void *onto, void *x, void **projection, const double *numbers, int activation, void **out); // onto: null for none
 // weights of linear layers as the CPU's products read them
 char *revela_pack(void *weight, int transposed, void **out); // null where this machine has no use for it
 char *revela_unpack(void *weight, void **out);

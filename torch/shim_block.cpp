@@ -15,10 +15,11 @@ namespace {
 struct NormProject : torch::autograd::Function<NormProject> {
   static variable_list forward(AutogradContext *ctx, Tensor x, Tensor norm, Tensor w0, Maybe c0, Maybe a0, Maybe b0, Tensor w1,
                                Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
-                               std::vector<double> scales, double eps, int64_t from) {
+                               std::vector<double> numbers, double eps, int64_t from) {
     x = x.contiguous(), norm = norm.contiguous();
     variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
-    auto list = projections(keep, 2, back, scales);
+    Settings settings(back, numbers);
+    auto list = projections(keep, 2, settings);
     Normed n = rms_forward(x, norm, eps);
     keep.push_back(n.inverse);
     variable_list out;
@@ -28,13 +29,13 @@ struct NormProject : torch::autograd::Function<NormProject> {
       keep.push_back(low);
     }
     ctx->save_for_backward(keep);
-    save(ctx, back, scales);
+    settings.save(ctx);
     ctx->saved_data["eps"] = eps, ctx->saved_data["from"] = from;
     return out;
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    auto list = saved_projections(ctx, saved, 2);
+    auto list = projections(saved, 2, Settings(ctx));
     int64_t from = ctx->saved_data["from"].toInt(), rows = saved[0].size(0);
     Tensor n = rms_forward(saved[0], saved[1], ctx->saved_data["eps"].toDouble()).y, dn;
     std::vector<Projection::Gradients> g(3);
@@ -58,18 +59,19 @@ struct NormProject : torch::autograd::Function<NormProject> {
 // Project: activation(onto + projection(x)); onto may be undefined. Without a gradient the activation is part of the product.
 struct Project : torch::autograd::Function<Project> {
   static Tensor forward(AutogradContext *ctx, Maybe onto, Tensor x, Tensor w, Maybe bias, Maybe a, Maybe b, variable_list back,
-                        double scale, int activation) {
+                        std::vector<double> numbers, int activation) {
     auto f = (Activation)activation;
-    Projection p{w, value(bias), value(a), value(b), back[0], scale};
+    Settings settings(back, numbers);
+    Projection p = projections({w, value(bias), value(a), value(b)}, 0, settings)[0];
     Tensor low, y = p.forward(x, value(onto), low);
     ctx->save_for_backward({x, w, p.bias, p.a, p.b, low, f == Activation::none ? Tensor() : y});
-    save(ctx, back, {scale});
+    settings.save(ctx);
     ctx->saved_data["onto"] = onto && onto->defined(), ctx->saved_data["activation"] = activation;
     return activate(y, f);
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    Projection p = saved_projections(ctx, saved, 1)[0];
+    Projection p = projections(saved, 1, Settings(ctx))[0];
     Tensor dy = activate_backward(grads[0].contiguous(), saved[6], (Activation)ctx->saved_data["activation"].toInt()), dx;
     bool onto = ctx->saved_data["onto"].toBool();
     auto g = p.backward(dy, saved[0], saved[5], dx, wants(ctx, saved, 1, onto), wants(ctx, saved, 3, onto));
@@ -87,33 +89,37 @@ bool learns(const Tensor &x, const Tensor &onto, const variable_list &t) {
 
 } // namespace
 
-char *revela_norm_project(void *x, void *norm, void **parts, const double *scales, double eps, int64_t from, void **out) {
+char *revela_norm_project(void *x, void *norm, void **parts, const double *numbers, double eps, int64_t from, void **out) {
   return guard([&] {
     Tensor &X = T(x), &N = T(norm);
     Parts p("norm_project", X, parts, 3);
-    std::vector<double> s(scales, scales + 3);
+    std::vector<double> n_(numbers, numbers + 3 * kNumbers);
     variable_list y;
     if (X.is_cpu()) {
-      y = apply<NormProject>(X, N, p, s, eps, from);
+      y = apply<NormProject>(X, N, p, n_, eps, from);
     } else {
       Tensor n = device_rms_norm(X, N, eps);
-      auto list = projections(p.t, 0, p.back, s);
+      auto list = projections(p.t, 0, Settings(p.back, n_));
       for (int i = 0; i < 3; i++) y.push_back(list[i].plain(i ? n : n.narrow(0, from, X.size(0) - from)));
     }
     for (int i = 0; i < 3; i++) out[i] = release(y[i]);
   });
 }
 
-char *revela_project(void *onto, void *x, void **parts, double scale, int activation, void **out) {
+char *revela_project(void *onto, void *x, void **parts, const double *numbers, int activation, void **out) {
   return guard([&] {
     Tensor O = onto ? T(onto) : Tensor(), &X = T(x);
     Parts parts_("linear", X, parts, 1);
     auto &t = parts_.t;
-    Projection p{t[0], t[1], t[2], t[3], parts_.back[0], scale};
+    std::vector<double> n(numbers, numbers + kNumbers);
     auto f = (Activation)activation;
-    if (!X.is_cpu()) *out = release(activate(O.defined() ? O + p.plain(X) : p.plain(X), f));
-    else if (O.defined() || p.a.defined() || learns(X, O, t))
-      *out = release(Project::apply(maybe(O), X, p.w, maybe(p.bias), maybe(p.a), maybe(p.b), parts_.back, scale, activation));
-    else *out = release(product(X, p.w, p.bias, f));
+    if (!X.is_cpu()) {
+      Tensor y = projections(t, 0, Settings(parts_.back, n))[0].plain(X);
+      *out = release(activate(O.defined() ? O + y : y, f));
+    } else if (O.defined() || t[2].defined() || learns(X, O, t)) {
+      *out = release(Project::apply(maybe(O), X, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), parts_.back, n, activation));
+    } else {
+      *out = release(product(X, t[0], t[1], f));
+    }
   });
 }

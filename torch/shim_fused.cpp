@@ -240,23 +240,6 @@ GateGradients revela::swiglu_backward(const Tensor &d, const Tensor &gate, const
   return out;
 }
 
-namespace {
-
-struct SwiGLU : torch::autograd::Function<SwiGLU> {
-  static Tensor forward(AutogradContext *ctx, Tensor gate, Tensor up) {
-    gate = gate.contiguous(), up = up.contiguous();
-    ctx->save_for_backward({gate, up});
-    return swiglu_forward(gate, up);
-  }
-  static variable_list backward(AutogradContext *ctx, variable_list grads) {
-    auto saved = ctx->get_saved_variables();
-    auto g = swiglu_backward(grads[0].contiguous(), saved[0], saved[1]);
-    return {g.gate, g.up};
-  }
-};
-
-} // namespace
-
 char *revela_rms_norm(void *x, void *weight, double eps, void **out) {
   return guard([&] {
     Tensor &X = T(x), &W = T(weight);
@@ -275,14 +258,5 @@ char *revela_rope(void *x, void *cos, void *sin, void **out) {
                 "rope: x ", X.sizes(), ", cos ", C.sizes(), ", sin ", S.sizes(),
                 " found, [T, H, D], [T, D/2], [T, D/2] expected");
     *out = release(X.is_cpu() ? Rope::apply(X, C, S) : device_rope(X, C, S));
-  });
-}
-
-char *revela_swiglu(void *gate, void *up, void **out) {
-  return guard([&] {
-    Tensor &G = T(gate), &U = T(up);
-    TORCH_CHECK(G.sizes() == U.sizes() && G.scalar_type() == U.scalar_type(), "swiglu: gate ", G.sizes(), ", up ",
-                U.sizes(), " found, the same shape and dtype expected");
-    *out = release(G.is_cpu() ? SwiGLU::apply(G, U) : device_swiglu(G, U));
   });
 }

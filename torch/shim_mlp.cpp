@@ -25,6 +25,13 @@ struct MLP {
   Tensor norm;
   double eps;
 
+  // from is the same for rows that lie behind so many others.
+  MLP from(int64_t rows) const {
+    MLP m = *this;
+    for (auto &p : m.list) p.drop = p.drop.from(rows);
+    return m;
+  }
+
   Inner inner(const Tensor &n) const {
     Inner r;
     r.gate = list[0].forward(n, {}, r.low[0]), r.up = list[1].forward(n, {}, r.low[1]);
@@ -71,7 +78,8 @@ Gradients backward_by_blocks(const MLP &m, const Wanted &want, const Tensor &x, 
     int64_t n = std::min(rows, x.size(0) - at);
     Tensor part = x.narrow(0, at, n);
     Normed normed = rms_forward(part, m.norm, m.eps);
-    Gradients g = backward(m, want, part, dy.narrow(0, at, n), normed, m.inner(normed.y));
+    MLP here = m.from(at);
+    Gradients g = backward(here, want, part, dy.narrow(0, at, n), normed, here.inner(normed.y));
     all.x.narrow(0, at, n).copy_(g.x);
     sum(all.norm, g.norm);
     for (int i = 0; i < 3; i++) {
@@ -87,26 +95,27 @@ Gradients backward_by_blocks(const MLP &m, const Wanted &want, const Tensor &x, 
 struct GatedMLP : torch::autograd::Function<GatedMLP> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor norm, Tensor w0, Maybe c0, Maybe a0, Maybe b0, Tensor w1,
                         Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
-                        std::vector<double> scales, double eps, int64_t again) {
+                        std::vector<double> numbers, double eps, int64_t again) {
     x = x.contiguous(), norm = norm.contiguous();
     variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
+    Settings settings(back, numbers);
     Tensor y;
     if (again > 0) {
       y = at::zeros({}, x.options()).expand(x.sizes());
     } else {
-      MLP m{projections(keep, 2, back, scales), norm, eps};
+      MLP m{projections(keep, 2, settings), norm, eps};
       Inner r = m.inner(rms_forward(x, norm, eps).y);
       y = m.list[2].forward(swiglu_forward(r.gate, r.up), x, r.low[2]);
       keep.insert(keep.end(), {r.gate, r.up, r.low[0], r.low[1], r.low[2]});
     }
     ctx->save_for_backward(keep);
-    save(ctx, back, scales);
+    settings.save(ctx);
     ctx->saved_data["eps"] = eps, ctx->saved_data["again"] = again;
     return y;
   }
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    MLP m{saved_projections(ctx, saved, 2), saved[1], ctx->saved_data["eps"].toDouble()};
+    MLP m{projections(saved, 2, Settings(ctx)), saved[1], ctx->saved_data["eps"].toDouble()};
     Wanted want{wants(ctx, saved, 1)};
     for (int i = 0; i < 3; i++) want.w[i] = wants(ctx, saved, 2 + kParts * i), want.low[i] = wants(ctx, saved, 4 + kParts * i);
     Tensor x = saved[0], dy = grads[0].contiguous();
@@ -123,17 +132,17 @@ struct GatedMLP : torch::autograd::Function<GatedMLP> {
 
 } // namespace
 
-char *revela_gated_mlp(void *x, void *norm, void **parts, const double *scales, double eps, int64_t again, void **out) {
+char *revela_gated_mlp(void *x, void *norm, void **parts, const double *numbers, double eps, int64_t again, void **out) {
   return guard([&] {
     Tensor &X = T(x), &N = T(norm);
     Parts p("gated_mlp", X, parts, 3);
-    std::vector<double> s(scales, scales + 3);
+    std::vector<double> n_(numbers, numbers + 3 * kNumbers);
     if (X.is_cpu()) {
-      *out = release(apply<GatedMLP>(X, N, p, s, eps, again));
+      *out = release(apply<GatedMLP>(X, N, p, n_, eps, again));
       return;
     }
     Tensor n = device_rms_norm(X, N, eps);
-    auto list = projections(p.t, 0, p.back, s);
+    auto list = projections(p.t, 0, Settings(p.back, n_));
     *out = release(X + list[2].plain(device_swiglu(list[0].plain(n), list[1].plain(n))));
   });
 }

@@ -2,6 +2,7 @@
 // them, and their handles in the C interface.
 #pragma once
 #include "shim.hpp"
+#include "shim_dropout.hpp"
 #include "shim_panels.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -14,14 +15,17 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Projection is y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ; bias, or A and B, may be undefined. W may be packed; then back is Wᵀ,
-// packed, for the gradient of x.
+// Projection is y = x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ; bias, or A and B, may be undefined. W may be packed; then back
+// is Wᵀ, packed, for the gradient of x.
 struct Projection {
   Tensor w, bias, a, b, back;
   double scale;
+  Dropout drop;
 
-  // lowered is LoRA's scale · (x Aᵀ), [T, rank]; undefined without LoRA.
-  Tensor lowered(const Tensor &x) const { return a.defined() ? lower(x, a, scale) : Tensor(); }
+  Tensor dropped(const Tensor &x) const { return drop ? drop.of(x.contiguous()) : x; }
+
+  // lowered is LoRA's scale · (dropout(x) Aᵀ), [T, rank]; undefined without LoRA.
+  Tensor lowered(const Tensor &x) const { return a.defined() ? lower(dropped(x), a, scale) : Tensor(); }
 
   // forward adds to onto where that is defined; low is kept for backward.
   Tensor forward(const Tensor &x, const Tensor &onto, Tensor &low) const {
@@ -36,41 +40,55 @@ struct Projection {
     Gradients g;
     Tensor wt = back.defined() ? back : unpack(w).t(), dlow; // [in, out]
     if (a.defined()) dlow = lower(dy, b.t(), scale);         // [T, rank]
-    LowRank half{dlow, a.defined() ? a.t() : Tensor()};
+    LowRank half;
+    if (a.defined() && !drop) half = {dlow, a.t()};
     if (dx.defined()) accumulate(dx, dy, wt, half);
     else dx = product(dy, wt, {}, Activation::none, half);
+    if (a.defined() && drop) drop.add_to(dx, at::mm(dlow, a));
     if (want_w) g.w = at::mm(dy.t(), x);
     if (want_w && bias.defined()) g.bias = dy.sum(0);
-    if (a.defined() && want_low) g.a = transposed_product(dlow, x), g.b = transposed_product(low, dy).t().contiguous();
+    if (a.defined() && want_low) g.a = transposed_product(dlow, dropped(x)), g.b = transposed_product(low, dy).t().contiguous();
     return g;
   }
 
   // plain is the same in operations that libtorch differentiates, for devices other than the CPU.
   Tensor plain(const Tensor &x) const {
     Tensor y = bias.defined() ? at::addmm(bias, x, w.t()) : at::mm(x, w.t());
-    return a.defined() ? y + at::mm(at::mm(x, a.t()) * scale, b.t()) : y;
+    if (!a.defined()) return y;
+    return y + at::mm(at::mm(drop ? at::dropout(x, drop.p, /*train=*/true) : x, a.t()) * scale, b.t());
   }
 };
 
 inline Tensor value(const Maybe &t) { return t ? *t : Tensor(); }
 
-constexpr int kParts = 4; // tensors of a projection that autograd knows
+constexpr int kParts = 4;   // tensors of a projection that autograd knows
+constexpr int kNumbers = 2; // of a projection: LoRA's scale and dropout
+
+// Settings are what projections have besides those tensors. With dropout they draw a seed each.
+struct Settings {
+  variable_list back;
+  std::vector<double> numbers;
+  std::vector<int64_t> seeds;
+
+  Settings(variable_list b, std::vector<double> n) : back(std::move(b)), numbers(std::move(n)) {
+    for (size_t i = 0; i < back.size(); i++) seeds.push_back(numbers[kNumbers * i + 1] > 0 ? draw_seed() : 0);
+  }
+  explicit Settings(AutogradContext *ctx)
+      : back(ctx->saved_data["back"].toTensorVector()), numbers(ctx->saved_data["numbers"].toDoubleVector()),
+        seeds(ctx->saved_data["seeds"].toIntVector()) {}
+  void save(AutogradContext *ctx) const {
+    ctx->saved_data["back"] = back, ctx->saved_data["numbers"] = numbers, ctx->saved_data["seeds"] = seeds;
+  }
+};
 
 // projections reads them from a list of tensors.
-inline std::vector<Projection> projections(const variable_list &t, size_t from, const variable_list &back,
-                                           const std::vector<double> &scales) {
+inline std::vector<Projection> projections(const variable_list &t, size_t from, const Settings &s) {
   std::vector<Projection> list;
-  for (size_t i = 0; i < scales.size(); i++, from += kParts)
-    list.push_back({t[from], t[from + 1], t[from + 2], t[from + 3], back[i], scales[i]});
+  for (size_t i = 0; i < s.back.size(); i++, from += kParts) {
+    double scale = s.numbers[kNumbers * i], p = s.numbers[kNumbers * i + 1];
+    list.push_back({t[from], t[from + 1], t[from + 2], t[from + 3], s.back[i], scale, {p, s.seeds[i]}});
+  }
   return list;
-}
-
-// saved are the projections that forward put into a context, and settings that go with them.
-inline void save(AutogradContext *ctx, const variable_list &back, const std::vector<double> &scales) {
-  ctx->saved_data["back"] = back, ctx->saved_data["scales"] = scales;
-}
-inline std::vector<Projection> saved_projections(AutogradContext *ctx, const variable_list &t, size_t from) {
-  return projections(t, from, ctx->saved_data["back"].toTensorVector(), ctx->saved_data["scales"].toDoubleVector());
 }
 
 inline variable_list to_save(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts) {

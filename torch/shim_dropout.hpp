@@ -1,0 +1,24 @@
+// Dropout of LoRA's input: every layer's own mask of it, which backward makes again from a seed instead of keeping it.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <vector>
+
+namespace revela {
+
+// Dropout zeroes elements with probability p and divides the rest by 1 − p; p = 0 leaves all as they are. The mask follows from
+// seed and an element's place, counted from row `first`.
+struct Dropout {
+  double p = 0;
+  int64_t seed = 0, first = 0;
+
+  explicit operator bool() const { return p > 0; }
+  Dropout from(int64_t row) const { return {p, seed, first + row}; }
+
+  at::Tensor of(const at::Tensor &x) const;                // of x [T, in], contiguous
+  void add_to(at::Tensor &sum, const at::Tensor &x) const; // sum += of(x), both [T, in] and contiguous
+};
+
+// draw_seed is the next number of libtorch's generator, which torch.Seed sets and checkpoints keep.
+int64_t draw_seed();
+
+} // namespace revela

@@ -49,7 +49,8 @@ type diagnosis struct {
 	GPUs        []torch.CUDADevice `json:"gpus"`
 	driverError string
 
-	machine.Products // measured now, and kept for precision: auto
+	machine.Products        // measured now, and kept for precision: auto
+	Precision        string `json:"precision"` // that precision: auto is on this CPU
 }
 
 func runDoctor(ctx *cli.Context) error {
@@ -79,7 +80,7 @@ func diagnose() (*diagnosis, error) {
 	}
 	d.lookForCUDA()
 	products, err := machine.MeasureProducts()
-	d.Products = products
+	d.Products, d.Precision = products, products.Precision()
 	return d, err
 }
 
@@ -120,10 +121,7 @@ func (d *diagnosis) bf16Advice() string {
 	if d.BF16 != "" {
 		how = "with " + d.BF16
 	}
-	if d.FastBF16() {
-		return how + "; precision: auto is bf16 here"
-	}
-	return how + "; precision: auto is fp32 here"
+	return how + "; precision: auto is " + d.Precision + " here"
 }
 
 // cudaAdvice says what the program runs on and why.

@@ -86,7 +86,7 @@ func productRate(ctx *cli.Context, c *config.Config) (rate float64, source strin
 		return rate, "measured on " + torch.Device(), err
 	}
 	products, err := machine.MeasureProducts()
-	if c.Precision == "bf16" || c.Precision == "auto" && products.FastBF16() {
+	if c.Precision == "bf16" || c.Precision == "auto" && products.Precision() == "bf16" {
 		return products.BF16, "of bf16, measured on this CPU", err
 	}
 	return products.FP32, "of fp32, measured on this CPU", err

@@ -120,9 +120,9 @@ class Bench:
 
 
 def fast_type():
-    """bf16 where the processor multiplies it faster than fp32, as `precision: auto` has it; emulated, it would take hours."""
+    """What `precision: auto` is on this processor: where bf16 is emulated, a step in it would take hours."""
     doctor = json.loads(output_of([ROOT / "bin" / "revela", "doctor", "--json"]) or "{}")
-    return "bf16" if doctor.get("bf16_flops", 0) >= 1.25 * doctor.get("fp32_flops", 1) else "fp32"
+    return doctor.get("precision", "fp32")
 
 
 def guard(ratios):

@@ -25,8 +25,14 @@ const fastRatio = 1.25
 // Ratio is the rate of bf16 as a multiple of that of fp32.
 func (p Products) Ratio() float64 { return p.BF16 / p.FP32 }
 
-// FastBF16 reports whether the processor multiplies bf16 so much faster than fp32 that training and encoding should use it.
-func (p Products) FastBF16() bool { return p.FP32 > 0 && p.Ratio() >= fastRatio }
+// Precision is "bf16" where the processor multiplies it so much faster than fp32 that training and encoding should use it, else
+// "fp32".
+func (p Products) Precision() string {
+	if p.FP32 > 0 && p.Ratio() >= fastRatio {
+		return "bf16"
+	}
+	return "fp32"
+}
 
 // Precision is what `auto` stands for on this CPU, or on the device that tensors are made on: "bf16" where it multiplies that
 // fast, else "fp32". The first question on a machine takes a tenth of a second to measure; the answer is kept in the user's
@@ -45,10 +51,7 @@ func Precision() (string, error) {
 			return "", err
 		}
 	}
-	if p.FastBF16() {
-		return "bf16", nil
-	}
-	return "fp32", nil
+	return p.Precision(), nil
 }
 
 // MeasureProducts measures the rates and keeps them for [Precision]. Where the cache folder cannot be written, the next

@@ -7,18 +7,18 @@ import (
 	"testing"
 )
 
-func TestFastBF16(t *testing.T) {
+func TestProductsPrecision(t *testing.T) {
 	for _, test := range []struct {
 		p    Products
-		want bool
+		want string
 	}{
-		{Products{FP32: 190e9, BF16: 420e9}, true},
-		{Products{FP32: 190e9, BF16: 200e9}, false},
-		{Products{FP32: 190e9, BF16: 3e9}, false},
-		{Products{}, false},
+		{Products{FP32: 190e9, BF16: 420e9}, "bf16"},
+		{Products{FP32: 190e9, BF16: 200e9}, "fp32"},
+		{Products{FP32: 190e9, BF16: 3e9}, "fp32"},
+		{Products{}, "fp32"},
 	} {
-		if got := test.p.FastBF16(); got != test.want {
-			t.Errorf("%+v: fast %v, want %v", test.p, got, test.want)
+		if got := test.p.Precision(); got != test.want {
+			t.Errorf("%+v: %v, want %v", test.p, got, test.want)
 		}
 	}
 }

@@ -175,8 +175,8 @@ func (l *decoderLayer) forward(s *torch.Scope, i int, x torch.Tensor, call Call)
 
 // projectNormed is queries (of rows from call.From on), keys and values of the normed rows of x.
 func (l *decoderLayer) projectNormed(s *torch.Scope, x torch.Tensor, call Call) (q, k, v torch.Tensor) {
-	asks, has, tells := l.q.projection(s, call.Train), l.k.projection(s, call.Train), l.v.projection(s, call.Train)
-	return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From, asks, has, tells)
+	return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From,
+		l.q.projection(s, call.Train), l.k.projection(s, call.Train), l.v.projection(s, call.Train))
 }
 
 // headNorm normalises each head of x [T, heads, Dh] where the architecture does (Qwen3).

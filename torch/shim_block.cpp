@@ -93,13 +93,13 @@ char *revela_norm_project(void *x, void *norm, void **parts, const double *numbe
   return guard([&] {
     Tensor &X = T(x), &N = T(norm);
     Parts p("norm_project", X, parts, 3);
-    std::vector<double> n_(numbers, numbers + 3 * kNumbers);
+    std::vector<double> settings(numbers, numbers + 3 * kNumbers);
     variable_list y;
     if (X.is_cpu()) {
-      y = apply<NormProject>(X, N, p, n_, eps, from);
+      y = apply<NormProject>(X, N, p, settings, eps, from);
     } else {
       Tensor n = device_rms_norm(X, N, eps);
-      auto list = projections(p.t, 0, Settings(p.back, n_));
+      auto list = projections(p.t, 0, Settings(p.back, settings));
       for (int i = 0; i < 3; i++) y.push_back(list[i].plain(i ? n : n.narrow(0, from, X.size(0) - from)));
     }
     for (int i = 0; i < 3; i++) out[i] = release(y[i]);
@@ -111,13 +111,13 @@ char *revela_project(void *onto, void *x, void **parts, const double *numbers, i
     Tensor O = onto ? T(onto) : Tensor(), &X = T(x);
     Parts parts_("linear", X, parts, 1);
     auto &t = parts_.t;
-    std::vector<double> n(numbers, numbers + kNumbers);
+    std::vector<double> settings(numbers, numbers + kNumbers);
     auto f = (Activation)activation;
     if (!X.is_cpu()) {
-      Tensor y = projections(t, 0, Settings(parts_.back, n))[0].plain(X);
+      Tensor y = projections(t, 0, Settings(parts_.back, settings))[0].plain(X);
       *out = release(activate(O.defined() ? O + y : y, f));
     } else if (O.defined() || t[2].defined() || learns(X, O, t)) {
-      *out = release(Project::apply(maybe(O), X, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), parts_.back, n, activation));
+      *out = release(Project::apply(maybe(O), X, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), parts_.back, settings, activation));
     } else {
       *out = release(product(X, t[0], t[1], f));
     }

@@ -136,13 +136,13 @@ char *revela_gated_mlp(void *x, void *norm, void **parts, const double *numbers,
   return guard([&] {
     Tensor &X = T(x), &N = T(norm);
     Parts p("gated_mlp", X, parts, 3);
-    std::vector<double> n_(numbers, numbers + 3 * kNumbers);
+    std::vector<double> settings(numbers, numbers + 3 * kNumbers);
     if (X.is_cpu()) {
-      *out = release(apply<GatedMLP>(X, N, p, n_, eps, again));
+      *out = release(apply<GatedMLP>(X, N, p, settings, eps, again));
       return;
     }
     Tensor n = device_rms_norm(X, N, eps);
-    auto list = projections(p.t, 0, Settings(p.back, n_));
+    auto list = projections(p.t, 0, Settings(p.back, settings));
     *out = release(X + list[2].plain(device_swiglu(list[0].plain(n), list[1].plain(n))));
   });
 }

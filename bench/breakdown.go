@@ -57,6 +57,7 @@ func besideGEMM(dtype torch.DType, work func() error) (float64, error) {
 	return (before + after) / 2, err
 }
 
+// gemmRate is the rate of a large product, in floating point operations a second.
 func gemmRate(dtype torch.DType) (float64, error) {
 	size := int64(gemmSize)
 	if torch.OnDevice() {

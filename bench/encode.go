@@ -46,9 +46,12 @@ func Encode(ctx context.Context, o encode.OpenOptions, texts []string) (EncodeRe
 		r.Seconds = time.Since(start).Seconds()
 		return err
 	})
+	if err != nil {
+		return r, err
+	}
 	r.TextsPerSec = float64(len(texts)) / r.Seconds
 	r.hold(e, texts)
-	return r, err
+	return r, nil
 }
 
 // hold sets the rate of products beside the machine's.

@@ -81,8 +81,7 @@ func runBenchStep(ctx *cli.Context) error {
 	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), Retriever: ctx.String("retriever"),
 		LM: ctx.String("lm"), Groups: ctx.String("groups"), GroupSize: ctx.Int("group-size"), MaxLen: ctx.Int("max-len"),
 		Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"), LoRAAlpha: ctx.Float64("lora-alpha"),
-		LoRADropout: ctx.Float64("lora-dropout"),
-		Tau:         ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown")})
+		LoRADropout: ctx.Float64("lora-dropout"), Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown")})
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,6 @@ REVELA_CLONES static void store_row(const float *x, int64_t n, float *out) { sto
 REVELA_CLONES static void store_row(const float *x, int64_t n, bf16 *out) { store_row_body(x, n, out); }
 static void store_row(const double *x, int64_t n, double *out) { store_row_body(x, n, out); }
 
-// scale_row is x *= a.
-REVELA_CLONES static void scale_row(float a, float *x, int64_t n) {
-  for (int64_t c = 0; c < n; c++) x[c] *= a;
-}
-static void scale_row(double a, double *x, int64_t n) {
-  for (int64_t c = 0; c < n; c++) x[c] *= a;
-}
-
 // Rows of scores come as products Q Kᵀ. They are scaled, and rounded where transformers' eager attention in storage type S
 // rounds: the products, the scaled scores, the probabilities. In fp32 and fp64 nothing is rounded.
 template <class S, class C> REVELA_INLINE C score(C product, C scale) { return rounded<S>(rounded<S>(product) * scale); }

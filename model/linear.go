@@ -40,7 +40,8 @@ func (l *Linear) projection(s *torch.Scope, train bool) torch.Projection {
 		delta := s.Scale(s.MatMul(l.LoRA.B.In(s), l.LoRA.A.In(s)), l.LoRA.Scale) // [out, in]
 		p.Weight = s.Add(p.Weight, delta)
 	default:
-		p.A, p.B, p.Scale = l.LoRA.A.In(s), l.LoRA.B.In(s), l.LoRA.Scale
+		p.A, p.B, p.Scale = l.LoRA.A.Value, l.LoRA.B.Value, l.LoRA.Scale
+		p.CastA, p.CastB = l.LoRA.A.castNow(), l.LoRA.B.castNow()
 		if drops {
 			p.Dropout = l.LoRA.Dropout
 		}

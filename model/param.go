@@ -15,10 +15,14 @@ type Param struct {
 	Grad   torch.Tensor // sum over the groups of a step, in fp32; none before the first backward
 	Learns bool
 
+	cast        torch.Tensor // Value in the type compute, as it was at castVersion; see castAll
+	castVersion int64
+
 	back      torch.Tensor // the transpose, packed, where Value is packed and gradients pass
 	compute   torch.DType
 	changed   bool // Value is no longer the checkpoint's, though frozen
 	prepacked bool // Value is packed
+	factor    bool // one of LoRA's two
 	wide      bool // Value is fp32, though frozen (LoRA, which may be merged later)
 }
 
@@ -60,7 +64,42 @@ func (p *Param) Free() {
 func (p *Param) replace(value, back torch.Tensor, prepacked bool) {
 	p.Value.Free()
 	p.back.Free()
-	p.Value, p.back, p.prepacked = value, back, prepacked
+	p.cast.Free()
+	p.Value, p.back, p.cast, p.prepacked = value, back, torch.Tensor{}, prepacked
+}
+
+// castNow is the parameter in the type that the network computes in where [castAll] has made it and Value has not changed since,
+// else none.
+func (p *Param) castNow() torch.Tensor {
+	if !p.cast.Defined() || p.castVersion != p.Value.Version() {
+		return torch.Tensor{}
+	}
+	return p.cast
+}
+
+// castAll brings factors of LoRA that learn into the type that the network computes in: all in one operation where a device would be
+// asked for each of hundreds in every step. Nothing is done for those that have not changed since.
+func castAll(params []*Param) error {
+	if !torch.OnDevice() {
+		return nil
+	}
+	s := torch.NewScope()
+	defer s.Close()
+	var to, from []torch.Tensor
+	for _, p := range params {
+		if p == nil || !p.factor || !p.Learns || p.compute == torch.Float32 || p.castNow().Defined() {
+			continue
+		}
+		if !p.cast.Defined() {
+			p.cast = s.Keep(s.Zeros(p.compute, p.Shape...))
+		}
+		p.castVersion = p.Value.Version()
+		to, from = append(to, p.cast), append(from, p.Value)
+	}
+	if s.Err() != nil || len(to) == 0 {
+		return s.Err()
+	}
+	return torch.CopyAll(to, from)
 }
 
 // newParam makes a learning parameter of fp32 values.
@@ -104,7 +143,7 @@ func addGrads(s *torch.Scope, params []*Param, grads []torch.Tensor) {
 		case p.Grad.Defined():
 			sums, terms = append(sums, p.Grad), append(terms, g)
 		default:
-			p.Grad = s.Keep(s.Clone(g))
+			p.Grad = s.Keep(s.Unshared(g))
 		}
 	}
 	if s.Err() == nil && len(sums) > 0 {

@@ -10,7 +10,7 @@ bin/revela doctor | grep '^cuda'
 bin/revela doctor --json | python3 -c '
 import json, sys
 found = json.load(sys.stdin)
-wrong = found.get("cuda_error") or not found["cuda_version"] or not found["cuda_flash_attention"]
+wrong = found.get("cuda_error") or not found["cuda_version"] or not found["cuda_flash_attention"] or found["cuda_kernels"] != "compiled"
 sys.exit(f"check_cuda.sh: the CUDA half does not serve: {found}" if wrong else 0)
 '
 REVELA_CUDA=1 go test -count=1 -run TestCUDAHalf ./torch

@@ -3,6 +3,7 @@ package torch
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,14 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 		in := leaves(s, dtype, []int64{50, 64}, []int64{64})
 		return in, s.RMSNorm(in[0], in[1], 1e-5)
 	},
+	"rms_norm of an odd width": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{50, 37}, []int64{37})
+		return in, s.RMSNorm(in[0], in[1], 1e-5)
+	},
+	"rope of an odd half": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{9, 4, 6})
+		return in, s.Rope(in[0], s.Uniform(Float32, -1, 1, 9, 3), s.Uniform(Float32, -1, 1, 9, 3))
+	},
 	"rope": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		in := leaves(s, dtype, []int64{9, 4, 16})
 		return in, s.Rope(in[0], s.Uniform(Float32, -1, 1, 9, 8), s.Uniform(Float32, -1, 1, 9, 8))
@@ -68,6 +77,19 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 	"project": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		in := leaves(s, dtype, append([][]int64{{20, 24}, {20, 32}}, projected(32, 24)...)...)
 		return in, s.Project(in[0], in[1], projectionOf(in[2:]))
+	},
+	"project through dropout": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, append([][]int64{{20, 24}, {20, 32}}, projected(32, 24)...)...)
+		return in, s.Project(in[0], in[1], droppedOf(in[2:]))
+	},
+	"norm_project": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, append([][]int64{{20, 32}, {32}}, slices.Concat(projected(32, 24), projected(32, 24), projected(32, 24))...)...)
+		a, b, c := s.NormProject(in[0], in[1], 1e-5, 5, projectionOf(in[2:]), droppedOf(in[6:]), projectionOf(in[10:]))
+		return in, s.Cat(0, a, s.Mul(b, c))
+	},
+	"gated_mlp again": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, append([][]int64{{20, 32}, {32}}, slices.Concat(projected(32, 33), projected(32, 33), projected(33, 32))...)...)
+		return in, s.GatedMLPAgain(in[0], in[1], 1e-5, projectionOf(in[2:]), droppedOf(in[6:]), droppedOf(in[10:]), 7)
 	},
 	"gated_mlp": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		in := leaves(s, dtype, []int64{20, 32}, []int64{32}, []int64{2, 32}, []int64{48, 2}, []int64{2, 48}, []int64{32, 2})
@@ -78,6 +100,10 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 	"linear_cross_entropy": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		in := leaves(s, dtype, []int64{7, 16}, []int64{40, 16})
 		return in, s.LinearCrossEntropy(in[0], in[1], From(s, []int64{0, 3, 10, 5, 39, 2, 9}, 7), 3)
+	},
+	"linear_cross_entropy of an odd vocabulary": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
+		in := leaves(s, dtype, []int64{7, 16}, []int64{1001, 16})
+		return in, s.LinearCrossEntropy(in[0], in[1], From(s, []int64{0, 3, 1000, 5, 39, 2, 9}, 7), 3)
 	},
 	"attention":        func(s *Scope, dtype DType) ([]Tensor, Tensor) { return attended(s, dtype, Term{}) },
 	"normed attention": func(s *Scope, dtype DType) ([]Tensor, Tensor) { return attended(s, dtype, Term{ValueNorm: true}) },
@@ -247,10 +273,17 @@ func TestCUDAHalf(t *testing.T) {
 	if version := CUDAVersion(); version < "12" {
 		t.Errorf("built for CUDA %q", version)
 	}
-	for _, operation := range []string{"aten::mm", "aten::addmm", "aten::silu", "aten::index_add", "aten::_flash_attention_forward",
-		"aten::_flash_attention_backward", "aten::_fused_rms_norm", "aten::_fused_adamw_", "aten::_log_softmax"} {
+	for _, operation := range []string{"aten::mm", "aten::addmm", "aten::_flash_attention_forward",
+		"aten::_flash_attention_backward", "aten::_fused_adamw_"} {
 		if !HasCUDAKernel(operation) {
 			t.Errorf("%s has no kernel for CUDA", operation)
+		}
+	}
+	for _, dtype := range []DType{Float32, Float64, BFloat16} {
+		for _, gpu := range []string{"sm_80", "sm_90", "sm_100"} {
+			if bytes, err := CompileKernels(gpu, dtype); err != nil || bytes == 0 {
+				t.Errorf("kernels of type %d for %s have %d bytes: %v", dtype, gpu, bytes, err)
+			}
 		}
 	}
 	if c.DriverError != "" {

@@ -7,18 +7,20 @@ import "unsafe"
 
 // Projection is x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ: a linear layer [out, in] with, where A [rank, in] and B [out, rank]
 // are there, LoRA beside it. Bias [out] may be none. Weight may be packed; then Back is Wᵀ, packed, which backward multiplies by.
+// A and B may be fp32 where x is not: they are multiplied in x's type, as CastA and CastB where these are there.
 type Projection struct {
 	Weight, Bias, A, B, Back Tensor
+	CastA, CastB             Tensor
 	Scale                    float64
 	Dropout                  float64 // probability that LoRA does not see an element of x; its mask follows from [Seed]
 }
 
-// projections lists projections as the shim reads them: five handles and two numbers each.
+// projections lists projections as the shim reads them: seven handles and two numbers each.
 func projections(list ...Projection) (parts *unsafe.Pointer, numbers *C.double) {
 	var tensors []Tensor
 	var factors []C.double
 	for _, p := range list {
-		tensors = append(tensors, p.Weight, p.Bias, p.A, p.B, p.Back)
+		tensors = append(tensors, p.Weight, p.Bias, p.A, p.B, p.Back, p.CastA, p.CastB)
 		factors = append(factors, C.double(p.Scale), C.double(p.Dropout))
 	}
 	return pointers(tensors), &factors[0]
@@ -53,7 +55,7 @@ func (s *Scope) GatedMLP(x, norm Tensor, eps float64, gate, up, down Projection)
 	return s.gatedMLP(x, norm, eps, gate, up, down, 0)
 }
 
-// GatedMLPAgain is GatedMLP where the result was looked at before: on the CPU its values are not computed, and backward
+// GatedMLPAgain is GatedMLP where the result was looked at before: its values are not computed, and backward
 // works on so many rows at a time, which takes less memory and one product less.
 func (s *Scope) GatedMLPAgain(x, norm Tensor, eps float64, gate, up, down Projection, rows int64) Tensor {
 	return s.gatedMLP(x, norm, eps, gate, up, down, rows)

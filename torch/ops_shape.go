@@ -1,6 +1,13 @@
 package torch
 
-import lib "github.com/sugarme/gotch/libtch"
+// #include "shim.h"
+import "C"
+
+import (
+	"unsafe"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
 
 // Reshape returns x in another shape of as many elements; one size may be -1.
 func (s *Scope) Reshape(x Tensor, shape ...int64) Tensor {
@@ -51,6 +58,11 @@ func (s *Scope) Clone(x Tensor) Tensor {
 	dtype := s.DType(x)
 	detached := s.Detach(x)
 	return s.gotch("clone", []Tensor{detached}, func(out *lib.Ctensor) { lib.AtgToDtype(out, detached.p, int32(dtype), 0, 1) })
+}
+
+// Unshared is x without its history where nothing else holds its memory, else a [Scope.Clone] of it.
+func (s *Scope) Unshared(x Tensor) Tensor {
+	return s.shim("unshared", []Tensor{x}, func(out *unsafe.Pointer) *C.char { return C.revela_unshared(x.c(), out) })
 }
 
 // Detach returns x's values without its history, sharing its memory.

@@ -46,6 +46,14 @@ func AddAll(ts, others []Tensor, alpha float64) error {
 	})
 }
 
+// CopyAll copies others to ts, tensor by tensor of one shape; types may differ.
+func CopyAll(ts, others []Tensor) error {
+	return locked("copy", func() *C.char { return C.revela_foreach_copy(pointers(ts), pointers(others), C.int(len(ts))) })
+}
+
+// Version counts the changes of t's values in place.
+func (t Tensor) Version() int64 { return int64(C.revela_version(t.c())) }
+
 func locked(op string, call func() *C.char) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

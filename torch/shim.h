@@ -15,6 +15,7 @@ char *revela_grad(void **outs, void **gouts, int n, void **ins, void **res, int 
 char *revela_from_blob(void *data, const int64_t *sizes, int nd, int dtype, int copy, void **out);
 char *revela_sizes(void *t, int64_t *sizes, int capacity, int *nd, int *dtype);
 char *revela_set_requires_grad(void *t, int on);
+char *revela_unshared(void *t, void **out); // t where nothing else holds its memory and it is contiguous, else a copy
 char *revela_copy_out(void *t, void *data, size_t bytes);
 int revela_set_grad_enabled(int on); // returns the former mode of this OS thread
 
@@ -30,6 +31,8 @@ char *revela_fused_adamw(void **p, void **g, void **m, void **v, void **step, in
                          double b2, double wd, double eps);
 char *revela_grad_norm(void **g, int n, double *norm);
 char *revela_foreach_mul(void **t, int n, double factor);
+char *revela_foreach_copy(void **to, void **from, int n);
+int64_t revela_version(void *t); // counts the changes of its values in place
 char *revela_foreach_add(void **t, void **other, int n, double alpha);
 
 // fused operations with backward
@@ -37,7 +40,7 @@ char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t 
                        const int64_t *terms, int nterms, double scale, int composite, void **out);
 char *revela_rms_norm(void *x, void *weight, double eps, void **out);
 char *revela_rope(void *x, void *cos, void *sin, void **out);
-// A projection is five handles: weight, bias, A, B, packed transpose of the weight; the last four may be null.
+// A projection is seven handles: weight, bias, A, B, packed transpose of the weight, A and B in x's type; all but the first may be null.
 // numbers are two of each projection: LoRA's scale and the dropout of its input.
 char *revela_norm_project(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t from, void **out);
 char *revela_gated_mlp(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t again, void **out);

@@ -198,14 +198,18 @@ char *revela_attention(void *q, void *k, void *v, const int64_t *pairs, int64_t 
     Tensor table = at::from_blob(const_cast<int64_t *>(pairs), {npairs, 5}, at::kLong).clone();
     std::vector<int64_t> numbers(terms, terms + 4 * nterms), of_term(nterms, 0);
     for (int64_t p = 0; p < npairs; p++) of_term[pairs[5 * p + 4]]++;
-    std::vector<Tensor> w;
-    for (int i = 0; i < nterms; i++) {
-      w.push_back(weights[i] ? T(weights[i]) : at::ones({of_term[i]}, Q.options().dtype(sum_type(Q))));
-      TORCH_CHECK(w[i].dim() == 1 && w[i].size(0) == of_term[i], "attention: weights ", w[i].sizes(), " found for ", of_term[i], " pairs");
+    std::vector<Tensor> w = list(weights, nterms);
+    for (int i = 0; i < nterms; i++)
+      TORCH_CHECK(!w[i].defined() || (w[i].dim() == 1 && w[i].size(0) == of_term[i]), "attention: weights ", w[i].sizes(), " found for ",
+                  of_term[i], " pairs");
+    if (!Q.is_cpu() && !use_composite) {
+      *out = release(device_attention(Q, K, V, w, table, terms_of(numbers), scale));
+      return;
     }
+    for (int i = 0; i < nterms; i++)
+      if (!w[i].defined()) w[i] = at::ones({of_term[i]}, Q.options().dtype(sum_type(Q)));
     Tensor all = w.size() == 1 ? w[0] : at::cat(w);
     if (use_composite) *out = release(composite(Q, K, V, all, table, terms_of(numbers), scale));
-    else if (!Q.is_cpu()) *out = release(device_attention(Q, K, V, all, table, terms_of(numbers), scale));
     else *out = release(PackedAttention::apply(Q, K, V, all, table, numbers, scale));
   });
 }

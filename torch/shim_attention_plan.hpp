@@ -3,6 +3,7 @@
 #pragma once
 #include "shim_attention_kernel.hpp"
 #include "shim_device.hpp"
+#include "shim_rows.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <algorithm>
@@ -17,23 +18,32 @@ constexpr int64_t kRows = int64_t(1) << 16;   // query or key rows of a slice of
 
 // Slice is a run of pairs with what is needed of them on the device.
 struct Slice {
-  int64_t first, pairs, nq, nk;         // pairs [first, first+pairs), their longest query and key
-  at::Tensor q_rows, k_rows;                // rows of q and k to gather; undefined: all, as they lie
-  at::Tensor out_rows;                      // rows of the result that the query rows belong to; undefined: all, as they lie
-  at::Tensor pair_of;                       // flash: pair of each query row, counted from first
-  at::Tensor starts_q, starts_k;            // flash: int32 [pairs+1]
-  at::Tensor filled;                        // padded: positions in [pairs·nq] that are no padding; undefined: all
-  at::Tensor masked;                        // padded: bool [pairs, 1, 1, nq or 1, nk]; undefined: nothing is
+  int64_t first, pairs, nq, nk;     // pairs [first, first+pairs), their longest query and key
+  Places queries, keys;             // every row of a query or a key in every pair
+  // flash
+  at::Tensor pair_of;               // pair of each place of a query, counted from first; int32, as all of these
+  at::Tensor starts_q, starts_k;    // [pairs+1]: places of a pair
+  // padded, whose places include padding
+  Places results;                   // rows of the result that places of queries without padding belong to
+  at::Tensor filled;                // positions in [pairs·nq] that are no padding; undefined: all
+  at::Tensor masked;                // bool [pairs, 1, 1, nq or 1, nk]; undefined: nothing is
 };
 
 struct Plan : torch::CustomClassHolder {
   int64_t tq, tk, heads, kv_heads, dim, window;
+  int64_t weights_at;     // where the weights of its pairs begin among those of all weighted terms
   bool causal, value_norm, weighted, flash;
   double scale;
   at::ScalarType type;                  // of the tensors
   at::ScalarType sums;                  // of sums
   std::vector<Slice> slices;
 };
+
+using PlanList = std::vector<c10::intrusive_ptr<Plan>>;
+
+// flash_attention is the sum of terms whose plans are flash; w are the weights of the weighted ones' pairs.
+at::Tensor flash_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &w,
+                           const PlanList &plans);
 
 inline at::Tensor on_device(const std::vector<int64_t> &values, const at::Tensor &like, at::ScalarType type) {
   auto options = at::TensorOptions(at::kLong);
@@ -49,37 +59,73 @@ inline bool as_they_lie(const std::vector<int64_t> &rows, int64_t total) {
   return true;
 }
 
-inline at::Tensor gathered_by(const std::vector<int64_t> &rows, int64_t total, const at::Tensor &like) {
-  return as_they_lie(rows, total) ? at::Tensor() : on_device(rows, like, at::kLong);
-}
+// Lists are lists of whole numbers that go to the device as one tensor.
+struct Lists {
+  std::vector<int64_t> values;
+  std::vector<std::pair<at::Tensor *, int64_t>> made; // of so many of the values
+
+  void add(const std::vector<int64_t> &list, at::Tensor &to) {
+    made.emplace_back(&to, (int64_t)list.size());
+    values.insert(values.end(), list.begin(), list.end());
+  }
+  void upload(const at::Tensor &like) {
+    at::Tensor all = on_device(values, like, at::kInt);
+    int64_t at = 0;
+    for (auto &[to, n] : made) *to = all.narrow(0, at, n), at += n;
+  }
+};
+
+// Reading is the places of one side of a slice.
+struct Reading {
+  std::vector<int64_t> rows, starts{0};
+
+  void add(int64_t row) { rows.push_back(row); }
+  void add(int64_t first, int64_t n) {
+    for (int64_t r = 0; r < n; r++) rows.push_back(first + r);
+    starts.push_back((int64_t)rows.size());
+  }
+  // list makes the tables of places among so many rows.
+  void list(int64_t total, Lists &lists, Places &to) const {
+    if (as_they_lie(rows, total)) return;
+    std::vector<int64_t> from(total + 1), at(rows.size());
+    for (int64_t r : rows) from[r + 1]++;
+    for (int64_t t = 0; t < total; t++) from[t + 1] += from[t];
+    std::vector<int64_t> next(from.begin(), from.end() - 1);
+    for (size_t i = 0; i < rows.size(); i++) at[next[rows[i]]++] = (int64_t)i;
+    lists.add(rows, to.rows), lists.add(from, to.starts), lists.add(at, to.at);
+  }
+};
 
 inline Slice flash_slice(const Plan &plan, const Pair *pairs, Slice s, const at::Tensor &q) {
-  std::vector<int64_t> q_rows, k_rows, pair_of, starts_q{0}, starts_k{0};
+  Reading queries, keys;
+  std::vector<int64_t> pair_of;
   for (int64_t p = 0; p < s.pairs; p++) {
-    for (int64_t r = 0; r < pairs[p].nq; r++) q_rows.push_back(pairs[p].q0 + r), pair_of.push_back(p);
-    for (int64_t r = 0; r < pairs[p].nk; r++) k_rows.push_back(pairs[p].k0 + r);
-    starts_q.push_back(q_rows.size()), starts_k.push_back(k_rows.size());
+    queries.add(pairs[p].q0, pairs[p].nq), keys.add(pairs[p].k0, pairs[p].nk);
+    pair_of.insert(pair_of.end(), pairs[p].nq, p);
   }
-  s.q_rows = gathered_by(q_rows, plan.tq, q), s.k_rows = gathered_by(k_rows, plan.tk, q);
-  s.out_rows = s.q_rows;
-  s.pair_of = on_device(pair_of, q, at::kLong);
-  s.starts_q = on_device(starts_q, q, at::kInt), s.starts_k = on_device(starts_k, q, at::kInt);
+  Lists lists;
+  lists.add(queries.starts, s.starts_q), lists.add(keys.starts, s.starts_k), lists.add(pair_of, s.pair_of);
+  queries.list(plan.tq, lists, s.queries), keys.list(plan.tk, lists, s.keys);
+  lists.upload(q);
   return s;
 }
 
 inline Slice padded_slice(const Plan &plan, const Pair *pairs, Slice s, const at::Tensor &q) {
-  std::vector<int64_t> q_rows, k_rows, out_rows, filled, lengths;
+  Reading queries, keys, results;
+  std::vector<int64_t> filled, lengths;
   for (int64_t p = 0; p < s.pairs; p++) {
+    const Pair &x = pairs[p];
     for (int64_t r = 0; r < s.nq; r++) {
-      q_rows.push_back(pairs[p].q0 + std::min(r, pairs[p].nq - 1)); // padding repeats the last row
-      if (r < pairs[p].nq) out_rows.push_back(pairs[p].q0 + r), filled.push_back(p * s.nq + r);
+      queries.add(x.q0 + std::min(r, x.nq - 1)); // padding repeats the last row
+      if (r < x.nq) results.add(x.q0 + r), filled.push_back(p * s.nq + r);
     }
-    for (int64_t r = 0; r < s.nk; r++) k_rows.push_back(pairs[p].k0 + std::min(r, pairs[p].nk - 1));
-    lengths.push_back(pairs[p].nk);
+    for (int64_t r = 0; r < s.nk; r++) keys.add(x.k0 + std::min(r, x.nk - 1));
+    lengths.push_back(x.nk);
   }
-  s.q_rows = gathered_by(q_rows, plan.tq, q), s.k_rows = gathered_by(k_rows, plan.tk, q);
-  s.out_rows = gathered_by(out_rows, plan.tq, q);
-  if (filled.size() < q_rows.size()) s.filled = on_device(filled, q, at::kLong);
+  Lists lists;
+  queries.list(plan.tq, lists, s.queries), keys.list(plan.tk, lists, s.keys), results.list(plan.tq, lists, s.results);
+  lists.upload(q);
+  if (filled.size() < queries.rows.size()) s.filled = on_device(filled, q, at::kLong);
   auto options = q.options().dtype(at::kLong);
   at::Tensor column = at::arange(s.nk, options), row = at::arange(s.nq, options).unsqueeze(1);
   if (std::any_of(lengths.begin(), lengths.end(), [&](int64_t n) { return n < s.nk; }))
@@ -93,7 +139,8 @@ inline Slice padded_slice(const Plan &plan, const Pair *pairs, Slice s, const at
 // add_slices cuts the pairs into slices.
 inline void add_slices(Plan &plan, const Pair *pairs, int64_t count, const at::Tensor &q) {
   for (int64_t first = 0; first < count;) {
-    Slice s{first, 0, 0, 0, {}, {}, {}, {}, {}, {}, {}, {}};
+    Slice s;
+    s.first = first, s.pairs = s.nq = s.nk = 0;
     int64_t rows = 0;
     for (; first + s.pairs < count; s.pairs++) {
       const Pair &x = pairs[first + s.pairs];
@@ -156,18 +203,18 @@ inline Plans &plans() {
 inline std::string key_of(const Plan &p, const Pair *pairs, int64_t count, at::Device device) {
   std::ostringstream key;
   key << device << ' ' << p.type << ' ' << p.tq << ' ' << p.tk << ' ' << p.heads << ' ' << p.kv_heads << ' ' << p.dim << ' '
-      << p.window << ' ' << p.causal << p.value_norm << p.weighted << ' ' << std::hexfloat << p.scale << ' ';
+      << p.window << ' ' << p.weights_at << ' ' << p.causal << p.value_norm << p.weighted << ' ' << std::hexfloat << p.scale << ' ';
   key.write((const char *)pairs, count * (int64_t)sizeof(Pair));
   return key.str();
 }
 
-// plan_of says how one term over its pairs is computed.
+// plan_of says how one term over its pairs, whose weights lie from weights_at on, is computed.
 inline c10::intrusive_ptr<Plan> plan_of(const at::Tensor &q, const at::Tensor &k, const Pair *pairs, int64_t count,
-                                        const Term &term, double scale) {
+                                        const Term &term, double scale, int64_t weights_at) {
   auto plan = c10::make_intrusive<Plan>();
   plan->tq = q.size(0), plan->heads = q.size(1), plan->dim = q.size(2), plan->tk = k.size(0), plan->kv_heads = k.size(1);
   plan->causal = term.causal, plan->window = term.window, plan->value_norm = term.value_norm;
-  plan->weighted = term.weighted, plan->scale = scale;
+  plan->weighted = term.weighted, plan->weights_at = weights_at, plan->scale = scale;
   plan->type = q.scalar_type(), plan->sums = sum_type(q);
   std::string key = key_of(*plan, pairs, count, q.device());
   if (auto made = plans().find(key)) return made;

@@ -2,7 +2,6 @@
 // Backward computes the norm's result again, which costs a pass over memory; gradients of a shared input are summed by the
 // products. The layer's other half is in shim_mlp.cpp.
 #include "shim.h"
-#include "shim_device.hpp"
 #include "shim_fused.hpp"
 #include "shim_projection.hpp"
 #include <c10/core/GradMode.h>
@@ -14,11 +13,11 @@ namespace {
 // NormProject: three projections of the normed rows of x; the first of the rows from `from` on alone.
 struct NormProject : torch::autograd::Function<NormProject> {
   static variable_list forward(AutogradContext *ctx, Tensor x, Tensor norm, Tensor w0, Maybe c0, Maybe a0, Maybe b0, Tensor w1,
-                               Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
+                               Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list beside,
                                std::vector<double> numbers, double eps, int64_t from) {
     x = x.contiguous(), norm = norm.contiguous();
-    variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
-    Settings settings(back, numbers);
+    variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2}, beside);
+    Settings settings(beside, numbers);
     auto list = projections(keep, 2, settings);
     Normed n = rms_forward(x, norm, eps);
     keep.push_back(n.inverse);
@@ -58,11 +57,11 @@ struct NormProject : torch::autograd::Function<NormProject> {
 
 // Project: activation(onto + projection(x)); onto may be undefined. Without a gradient the activation is part of the product.
 struct Project : torch::autograd::Function<Project> {
-  static Tensor forward(AutogradContext *ctx, Maybe onto, Tensor x, Tensor w, Maybe bias, Maybe a, Maybe b, variable_list back,
+  static Tensor forward(AutogradContext *ctx, Maybe onto, Tensor x, Tensor w, Maybe bias, Maybe a, Maybe b, variable_list beside,
                         std::vector<double> numbers, int activation) {
     auto f = (Activation)activation;
-    Settings settings(back, numbers);
-    Projection p = projections({w, value(bias), value(a), value(b)}, 0, settings)[0];
+    Settings settings(beside, numbers);
+    Projection p = projections({w, value(bias), computed(a, beside[1], x), computed(b, beside[2], x)}, 0, settings)[0];
     Tensor low, y = p.forward(x, value(onto), low);
     ctx->save_for_backward({x, w, p.bias, p.a, p.b, low, f == Activation::none ? Tensor() : y});
     settings.save(ctx);
@@ -94,14 +93,7 @@ char *revela_norm_project(void *x, void *norm, void **parts, const double *numbe
     Tensor &X = T(x), &N = T(norm);
     Parts p("norm_project", X, parts, 3);
     std::vector<double> settings(numbers, numbers + 3 * kNumbers);
-    variable_list y;
-    if (X.is_cpu()) {
-      y = apply<NormProject>(X, N, p, settings, eps, from);
-    } else {
-      Tensor n = device_rms_norm(X, N, eps);
-      auto list = projections(p.t, 0, Settings(p.back, settings));
-      for (int i = 0; i < 3; i++) y.push_back(list[i].plain(i ? n : n.narrow(0, from, X.size(0) - from)));
-    }
+    variable_list y = apply<NormProject>(X, N, p, settings, eps, from);
     for (int i = 0; i < 3; i++) out[i] = release(y[i]);
   });
 }
@@ -113,11 +105,8 @@ char *revela_project(void *onto, void *x, void **parts, const double *numbers, i
     auto &t = parts_.t;
     std::vector<double> settings(numbers, numbers + kNumbers);
     auto f = (Activation)activation;
-    if (!X.is_cpu()) {
-      Tensor y = projections(t, 0, Settings(parts_.back, settings))[0].plain(X);
-      *out = release(activate(O.defined() ? O + y : y, f));
-    } else if (O.defined() || t[2].defined() || learns(X, O, t)) {
-      *out = release(Project::apply(maybe(O), X, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), parts_.back, settings, activation));
+    if (O.defined() || t[2].defined() || learns(X, O, t)) {
+      *out = release(Project::apply(maybe(O), X, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), parts_.beside, settings, activation));
     } else {
       *out = release(product(X, t[0], t[1], f));
     }

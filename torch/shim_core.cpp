@@ -53,6 +53,14 @@ char *revela_set_requires_grad(void *t, int on) {
   return guard([&] { T(t).set_requires_grad((bool)on); });
 }
 
+char *revela_unshared(void *t, void **out) {
+  return guard([&] {
+    Tensor &x = T(t);
+    bool own = x.use_count() == 1 && x.storage().use_count() == 1 && x.is_contiguous() && (size_t)x.nbytes() == x.storage().nbytes();
+    *out = release(own ? x : x.clone(at::MemoryFormat::Contiguous));
+  });
+}
+
 char *revela_copy_out(void *t, void *data, size_t bytes) {
   return guard([&] {
     at::NoGradGuard no_grad;
@@ -119,6 +127,15 @@ char *revela_foreach_mul(void **t, int n, double factor) {
     if (n) at::_foreach_mul_(list(t, n), factor);
   });
 }
+
+char *revela_foreach_copy(void **to, void **from, int n) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    if (n) at::_foreach_copy_(list(to, n), list(from, n));
+  });
+}
+
+int64_t revela_version(void *t) { return (int64_t)T(t)._version(); }
 
 char *revela_foreach_add(void **t, void **other, int n, double alpha) {
   return guard([&] {

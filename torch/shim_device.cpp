@@ -3,6 +3,8 @@
 #include "shim_device.h"
 #include "shim.hpp"
 #include "shim_device.hpp"
+#include "shim_driver.hpp"
+#include "shim_kernels.hpp"
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -21,45 +23,6 @@ std::atomic<c10::Device> the_device{c10::Device(c10::kCPU)};
 
 // Larger copies than this are of weights, once: not worth memory that the system cannot page out.
 constexpr size_t kPinnedBytes = 64 << 20;
-
-// driver is NVIDIA's, of whose stable C interface these few functions are used.
-struct Driver {
-  int (*init)(unsigned), (*count)(int *), (*name)(char *, int, int), (*attribute)(int *, int, int), (*total)(size_t *, int);
-  std::string error;
-
-  Driver() {
-    void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    if (!library) {
-      error = "no NVIDIA driver is installed (libcuda.so.1 is not found)";
-      return;
-    }
-    bool complete = find(library, "cuInit", init) & find(library, "cuDeviceGetCount", count) &
-                    find(library, "cuDeviceGetName", name) & find(library, "cuDeviceGetAttribute", attribute) &
-                    find(library, "cuDeviceTotalMem_v2", total);
-    if (!complete)
-      error = "libcuda.so.1 is not NVIDIA's driver";
-    else if (int code = init(0))
-      error = code == 100 ? "NVIDIA's driver shows no device" // CUDA_ERROR_NO_DEVICE
-                          : "NVIDIA's driver does not start (cuInit gives " + std::to_string(code) + "); see nvidia-smi";
-  }
-  template <class F> bool find(void *library, const char *symbol, F &function) {
-    function = (F)dlsym(library, symbol);
-    return function != nullptr;
-  }
-  static const Driver &get() {
-    static Driver driver;
-    if (!driver.error.empty()) throw std::runtime_error(driver.error);
-    return driver;
-  }
-  static void check(int code, const char *what) {
-    if (code) throw std::runtime_error(std::string(what) + " gives " + std::to_string(code));
-  }
-  int capability(int index, int minor) const {
-    int value = 0;
-    check(attribute(&value, 75 + minor, index), "cuDeviceGetAttribute"); // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
-    return value;
-  }
-};
 
 } // namespace
 
@@ -116,6 +79,8 @@ char *revela_load_cuda(const char *path) {
   if (!dlopen(path, RTLD_NOW | RTLD_GLOBAL)) return strdup(dlerror());
   return guard([&] {
     TORCH_CHECK(at::Context::hasCUDART(), path, " is loaded, but libtorch has looked for CUDA before");
+    std::string folder(path);
+    find_compiler(folder.substr(0, folder.find_last_of('/') + 1));
   });
 }
 

@@ -14,6 +14,11 @@ char *revela_load_cuda(const char *path);                // before the first ten
 int revela_cuda_kernel(const char *operation);           // whether libtorch has one for CUDA
 int revela_cuda_version(void);                           // of the loaded CUDA libtorch, 13000 for 13.0; 0 for none
 
+// our own kernels
+void revela_set_kernels(const char *text);               // their source, which stays
+char *revela_kernels(char *message, int capacity);       // why the device that is used has none; "" where it has them
+char *revela_compile_kernels(const char *gpu, int type, int64_t *bytes); // for a GPU such as sm_90, which need not be there
+
 // where tensors lie
 char *revela_use_device(const char *name);               // new tensors are made there from now on, by every thread
 char *revela_on_device(void *t, void **out);             // t itself where it lies there

@@ -1,4 +1,5 @@
 #include "shim_dropout.hpp"
+#include "shim_chains_device.hpp"
 #include "shim_simd.hpp"
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
@@ -12,15 +13,12 @@ namespace revela {
 
 namespace {
 
-// Mask is a dropout in whole numbers: an element is kept where its place, mixed with the seed, is at least least.
-struct Mask {
-  uint32_t low, high, least;
-  double scale; // of what is kept
-};
+using Mask = DropoutMask;
 
-Mask mask_of(const Dropout &d) {
+// mask_of is d's mask for rows of so many elements.
+Mask mask_of(const Dropout &d, int64_t width) {
   double least = std::min(d.p * 4294967296.0, 4294967295.0);
-  return {(uint32_t)d.seed, (uint32_t)((uint64_t)d.seed >> 32) | 1, (uint32_t)least, 1 / (1 - d.p)};
+  return {(uint32_t)(d.first * width), (uint32_t)d.seed, (uint32_t)((uint64_t)d.seed >> 32) | 1, (uint32_t)least, 1 / (1 - d.p)};
 }
 
 // mix is MurmurHash3's 32-bit finaliser, the seed at both ends.
@@ -47,27 +45,31 @@ REVELA_CLONES static void drop(const bf16 *x, uint32_t at, int64_t n, Mask m, bo
 }
 static void drop(const double *x, uint32_t at, int64_t n, Mask m, bool add, double *y) { drop_body<double, double>(x, at, n, m, add, y); }
 
-template <class S> void drop_all(const Dropout &d, const Tensor &x, bool add, Tensor &y) {
+template <class S> void drop_all(const Mask &m, const Tensor &x, bool add, Tensor &y) {
   const S *from = x.const_data_ptr<S>();
   S *to = y.mutable_data_ptr<S>();
-  uint32_t start = (uint32_t)(d.first * x.size(1));
   at::parallel_for(0, x.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
-    drop(from + begin, start + (uint32_t)begin, end - begin, mask_of(d), add, to + begin);
+    drop(from + begin, m.start + (uint32_t)begin, end - begin, m, add, to + begin);
   });
 }
 
 void drop_any(const Dropout &d, const Tensor &x, bool add, Tensor &y) {
   TORCH_CHECK(x.dim() == 2 && x.is_contiguous() && y.is_contiguous() && x.sizes() == y.sizes() && x.scalar_type() == y.scalar_type(),
               "dropout: x ", x.scalar_type(), " ", x.sizes(), " and y ", y.scalar_type(), " ", y.sizes());
-  switch (x.scalar_type()) {
-  case at::kFloat: return drop_all<float>(d, x, add, y);
-  case at::kBFloat16: return drop_all<bf16>(d, x, add, y);
-  case at::kDouble: return drop_all<double>(d, x, add, y);
-  default: TORCH_CHECK(false, "dropout: dtype ", x.scalar_type(), " found, float, double or bfloat16 expected");
-  }
+  Mask m = mask_of(d, x.size(1));
+  x.is_cpu() ? drop_on_cpu(m, x, add, y) : on_device::drop(m, x, add, y);
 }
 
 } // namespace
+
+void drop_on_cpu(const DropoutMask &m, const Tensor &x, bool add, Tensor &y) {
+  switch (x.scalar_type()) {
+  case at::kFloat: return drop_all<float>(m, x, add, y);
+  case at::kBFloat16: return drop_all<bf16>(m, x, add, y);
+  case at::kDouble: return drop_all<double>(m, x, add, y);
+  default: TORCH_CHECK(false, "dropout: dtype ", x.scalar_type(), " found, float, double or bfloat16 expected");
+  }
+}
 
 Tensor Dropout::of(const Tensor &x) const {
   Tensor y = at::empty_like(x);

@@ -18,6 +18,16 @@ struct Dropout {
   void add_to(at::Tensor &sum, const at::Tensor &x) const; // sum += of(x), both [T, in] and contiguous
 };
 
+// DropoutMask is a dropout in whole numbers: an element is kept where its place, counted from start and mixed with the seed's
+// halves, is at least `least`.
+struct DropoutMask {
+  uint32_t start, low, high, least;
+  double scale; // of what is kept
+};
+
+// drop_on_cpu makes y the kept elements of x, or adds them to it; both are contiguous.
+void drop_on_cpu(const DropoutMask &m, const at::Tensor &x, bool add, at::Tensor &y);
+
 // draw_seed is the next number of libtorch's generator, which torch.Seed sets and checkpoints keep.
 int64_t draw_seed();
 

@@ -1,7 +1,7 @@
 // Chains of small operations of a decoder layer as one operation each, with its own backward: RMSNorm, rotary
 // position embedding, SwiGLU. Sums are fp32 (fp64 for fp64); in bf16, results are rounded where transformers rounds.
 #include "shim.h"
-#include "shim_device.hpp"
+#include "shim_chains_device.hpp"
 #include "shim_fused.hpp"
 #include "shim_simd.hpp"
 #include <ATen/Functions.h>
@@ -78,6 +78,7 @@ void rms_back_row(const double *g, const double *x, const double *w, double r, i
 } // namespace
 
 Normed revela::rms_forward(const Tensor &x, const Tensor &w, double eps) {
+  if (!x.is_cpu()) return on_device::rms_forward(x, w, eps);
   int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
   Normed out{at::empty_like(x), at::empty({rows}, x.options().dtype(sum_type(x)))};
   dispatch("rms_norm", x, [&](auto *type) {
@@ -93,7 +94,9 @@ Normed revela::rms_forward(const Tensor &x, const Tensor &w, double eps) {
   return out;
 }
 
-NormGradients revela::rms_backward(const Tensor &g, const Tensor &x, const Tensor &w, const Tensor &inverse, bool want_w) {
+NormGradients revela::rms_backward(const Tensor &g, const Tensor &x, const Tensor &w, const Tensor &inverse, bool want_w,
+                                   const Tensor &onto) {
+  if (!x.is_cpu()) return on_device::rms_backward(g, x, w, inverse, want_w, onto);
   int64_t n = x.size(-1), rows = inverse.numel();
   Tensor dx = at::empty_like(x), dw = want_w ? at::zeros({at::get_num_threads(), n}, inverse.options()) : Tensor();
   dispatch("rms_norm", x, [&](auto *type) {
@@ -108,7 +111,7 @@ NormGradients revela::rms_backward(const Tensor &g, const Tensor &x, const Tenso
       for (int64_t i = a; i < b; i++) rms_back_row(grad + i * n, from + i * n, weight, r[i], n, to + i * n, sum);
     });
   });
-  return {dx, want_w ? dw.sum(0).to(w.scalar_type()) : Tensor()};
+  return {onto.defined() ? dx.add_(onto) : dx, want_w ? dw.sum(0).to(w.scalar_type()) : Tensor()};
 }
 
 namespace {
@@ -150,6 +153,7 @@ void rope_row(const double *x, const double *c, const double *s, double sign, in
 
 // rotate turns x [T, H, D] by the angles whose cosines and sines are [T, D/2]; sign −1 turns back.
 Tensor rotate(const Tensor &x, const Tensor &cos, const Tensor &sin, int sign) {
+  if (!x.is_cpu()) return on_device::rotate(x, cos, sin, sign);
   int64_t heads = x.size(1), dim = x.size(2);
   Tensor y = at::empty_like(x);
   dispatch("rope", x, [&](auto *type) {
@@ -170,9 +174,8 @@ Tensor rotate(const Tensor &x, const Tensor &cos, const Tensor &sin, int sign) {
 
 struct Rope : torch::autograd::Function<Rope> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor cos, Tensor sin) {
-    auto type = sum_type(x);
-    auto as_stored = [&](const Tensor &t) { return t.to(x.scalar_type()).to(type).contiguous(); }; // as transformers
-    cos = as_stored(cos), sin = as_stored(sin);
+    auto as_stored = [&](const Tensor &t) { return t.to(x.scalar_type()).to(sum_type(x)).contiguous(); }; // as transformers
+    if (x.is_cpu()) cos = as_stored(cos), sin = as_stored(sin); // a device's kernel rounds them itself
     ctx->save_for_backward({cos, sin});
     return rotate(x.contiguous(), cos, sin, 1);
   }
@@ -217,6 +220,7 @@ void swiglu_back(const double *d, const double *g, const double *u, int64_t n, d
 } // namespace
 
 Tensor revela::swiglu_forward(const Tensor &gate, const Tensor &up) {
+  if (!gate.is_cpu()) return on_device::swiglu_forward(gate, up);
   Tensor y = at::empty_like(gate);
   dispatch("swiglu", gate, [&](auto *type) {
     using S = std::remove_pointer_t<decltype(type)>;
@@ -228,6 +232,7 @@ Tensor revela::swiglu_forward(const Tensor &gate, const Tensor &up) {
 }
 
 GateGradients revela::swiglu_backward(const Tensor &d, const Tensor &gate, const Tensor &up) {
+  if (!gate.is_cpu()) return on_device::swiglu_backward(d, gate, up);
   GateGradients out{at::empty_like(gate), at::empty_like(up)};
   dispatch("swiglu", gate, [&](auto *type) {
     using S = std::remove_pointer_t<decltype(type)>;
@@ -246,7 +251,7 @@ char *revela_rms_norm(void *x, void *weight, double eps, void **out) {
     TORCH_CHECK(X.dim() > 0 && W.dim() == 1 && X.size(-1) == W.size(0) && X.scalar_type() == W.scalar_type(),
                 "rms_norm: x ", X.sizes(), " ", X.scalar_type(), ", weight ", W.sizes(), " ", W.scalar_type(),
                 " found, the same width and dtype expected");
-    *out = release(X.is_cpu() ? RMSNorm::apply(X, W, eps) : device_rms_norm(X, W, eps));
+    *out = release(RMSNorm::apply(X, W, eps));
   });
 }
 
@@ -257,6 +262,6 @@ char *revela_rope(void *x, void *cos, void *sin, void **out) {
                     2 * C.size(1) == X.size(2),
                 "rope: x ", X.sizes(), ", cos ", C.sizes(), ", sin ", S.sizes(),
                 " found, [T, H, D], [T, D/2], [T, D/2] expected");
-    *out = release(X.is_cpu() ? Rope::apply(X, C, S) : device_rope(X, C, S));
+    *out = release(Rope::apply(X, C, S));
   });
 }

@@ -1,10 +1,12 @@
 // Linear layer and mean cross entropy in one operation: logits live a chunk of rows at a time, forward computes
 // the gradients as well, so there is never a [tokens, vocabulary] tensor.
 #include "shim.h"
+#include "shim_chains_device.hpp"
 #include "shim_simd.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using at::Tensor;
@@ -63,19 +65,13 @@ void entropy(Tensor &logits, const Tensor &labels, double scale, Tensor &losses,
     return entropy_rows<double>(logits, labels, scale, losses, at);
   if (logits.is_cpu() && logits.scalar_type() == at::kBFloat16)
     return entropy_rows<bf16>(logits, labels, scale, losses, at);
-  auto type = sum_type(logits);
-  Tensor logp = at::log_softmax(logits.to(type), 1), index = labels.unsqueeze(1);
-  losses.narrow(0, at, labels.size(0)).copy_(-logp.gather(1, index).squeeze(1));
-  if (scale > 0) {
-    Tensor p = logp.exp_();
-    p.scatter_add_(1, index, at::full_like(index, -1, p.options()));
-    logits = (p * scale).to(logits.scalar_type());
-  }
+  on_device::entropy(logits, labels, scale, losses.narrow(0, at, labels.size(0)));
 }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static Tensor forward(AutogradContext *ctx, Tensor hidden, Tensor weight, Tensor labels, int64_t chunk, bool want_h,
                         bool want_w) {
+    RECORD_FUNCTION("revela::linear_cross_entropy", std::vector<c10::IValue>());
     hidden = hidden.contiguous();
     int64_t n = hidden.size(0);
     auto c_type = sum_type(hidden);

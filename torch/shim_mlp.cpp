@@ -2,7 +2,6 @@
 // result and the gate's product again, which saves a third of a layer's activations; with activation checkpointing it computes
 // all of it again, a block of rows at a time, so that no tensor of the inner width is as long as the batch.
 #include "shim.h"
-#include "shim_device.hpp"
 #include "shim_fused.hpp"
 #include "shim_projection.hpp"
 
@@ -13,7 +12,7 @@ namespace {
 // Inner is what forward makes of rows between the norm and the last projection; low are LoRA's halves of the three.
 struct Inner { Tensor gate, up, low[3]; };
 
-// Gradients of the operation's inputs, without the residual's share of x.
+// Gradients of the operation's inputs.
 struct Gradients {
   Tensor x, norm;
   Projection::Gradients parts[3];
@@ -59,7 +58,7 @@ Gradients backward(const MLP &m, const Wanted &want, const Tensor &x, const Tens
   GateGradients d = swiglu_backward(dact, r.gate, r.up);
   dact.reset();
   back(0, d.gate, n.y, dn), back(1, d.up, n.y, dn);
-  NormGradients last = rms_backward(dn, x, m.norm, n.inverse, want.norm);
+  NormGradients last = rms_backward(dn, x, m.norm, n.inverse, want.norm, /*onto=*/dy);
   g.x = last.x, g.norm = last.w;
   return g;
 }
@@ -94,11 +93,11 @@ Gradients backward_by_blocks(const MLP &m, const Wanted &want, const Tensor &x, 
 // will be asked for, of so many rows at a time.
 struct GatedMLP : torch::autograd::Function<GatedMLP> {
   static Tensor forward(AutogradContext *ctx, Tensor x, Tensor norm, Tensor w0, Maybe c0, Maybe a0, Maybe b0, Tensor w1,
-                        Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list back,
+                        Maybe c1, Maybe a1, Maybe b1, Tensor w2, Maybe c2, Maybe a2, Maybe b2, variable_list beside,
                         std::vector<double> numbers, double eps, int64_t again) {
     x = x.contiguous(), norm = norm.contiguous();
-    variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2});
-    Settings settings(back, numbers);
+    variable_list keep = to_save(x, norm, {w0, c0, a0, b0, w1, c1, a1, b1, w2, c2, a2, b2}, beside);
+    Settings settings(beside, numbers);
     Tensor y;
     if (again > 0) {
       y = at::zeros({}, x.options()).expand(x.sizes());
@@ -123,7 +122,7 @@ struct GatedMLP : torch::autograd::Function<GatedMLP> {
     Gradients g = again > 0 ? backward_by_blocks(m, want, x, dy, want.weights() ? std::max<int64_t>(1, x.size(0)) : again)
                             : ::backward(m, want, x, dy, rms_forward(x, m.norm, m.eps),
                                          {saved[14], saved[15], {saved[16], saved[17], saved[18]}});
-    variable_list out{g.x.add_(dy), g.norm};
+    variable_list out{g.x, g.norm};
     for (auto &p : g.parts) append(out, p);
     out.resize(18);
     return out;
@@ -137,12 +136,6 @@ char *revela_gated_mlp(void *x, void *norm, void **parts, const double *numbers,
     Tensor &X = T(x), &N = T(norm);
     Parts p("gated_mlp", X, parts, 3);
     std::vector<double> settings(numbers, numbers + 3 * kNumbers);
-    if (X.is_cpu()) {
-      *out = release(apply<GatedMLP>(X, N, p, settings, eps, again));
-      return;
-    }
-    Tensor n = device_rms_norm(X, N, eps);
-    auto list = projections(p.t, 0, Settings(p.back, settings));
-    *out = release(X + list[2].plain(device_swiglu(list[0].plain(n), list[1].plain(n))));
+    *out = release(apply<GatedMLP>(X, N, p, settings, eps, again));
   });
 }

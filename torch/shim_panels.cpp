@@ -167,7 +167,8 @@ Tensor lower(const Tensor &x, const Tensor &a, double scale) {
   if (rank % width == 0 && multiplies_bf16(x) && x.size(1) % 2 == 0) return lower_by_panels<bf16>(x, a, scale, width);
   constexpr int64_t few = 32; // ranks up to here; libtorch's product of fp32 is good at more
   if (rank <= few && multiplies_fp32(x)) return lower_by_panels<float>(x, a, scale, width);
-  return at::mm(x, a.t()).mul_(scale);
+  if (x.is_cpu()) return at::mm(x, a.t()).mul_(scale);
+  return at::empty({x.size(0), rank}, x.options()).addmm_(x, a.t(), /*beta=*/0, scale); // a kernel less
 }
 
 } // namespace revela

@@ -15,6 +15,12 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// crossed is xᵀ y, [m, n] of x [T, m] and y [T, n], as a gradient of LoRA's: in fp32, which it learns in, where that costs nothing.
+inline Tensor crossed(const Tensor &x, const Tensor &y) {
+  if (x.is_cuda() && x.scalar_type() == at::kBFloat16) return at::mm(x.t(), y, at::kFloat);
+  return transposed_product(x, y);
+}
+
 // Projection is y = x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ; bias, or A and B, may be undefined. W may be packed; then back
 // is Wᵀ, packed, for the gradient of x.
 struct Projection {
@@ -47,21 +53,15 @@ struct Projection {
     if (a.defined() && drop) drop.add_to(dx, at::mm(dlow, a));
     if (want_w) g.w = at::mm(dy.t(), x);
     if (want_w && bias.defined()) g.bias = dy.sum(0);
-    if (a.defined() && want_low) g.a = transposed_product(dlow, dropped(x)), g.b = transposed_product(low, dy).t().contiguous();
+    if (a.defined() && want_low) g.a = crossed(dlow, dropped(x)), g.b = dy.is_cpu() ? crossed(low, dy).t().contiguous() : crossed(dy, low);
     return g;
-  }
-
-  // plain is the same in operations that libtorch differentiates, for devices other than the CPU.
-  Tensor plain(const Tensor &x) const {
-    Tensor y = bias.defined() ? at::addmm(bias, x, w.t()) : at::mm(x, w.t());
-    if (!a.defined()) return y;
-    return y + at::mm(at::mm(drop ? at::dropout(x, drop.p, /*train=*/true) : x, a.t()) * scale, b.t());
   }
 };
 
 inline Tensor value(const Maybe &t) { return t ? *t : Tensor(); }
 
 constexpr int kParts = 4;   // tensors of a projection that autograd knows
+constexpr int kBeside = 3;  // and that it does not: the packed Wᵀ, A and B in the type of the rows; each may be undefined
 constexpr int kNumbers = 2; // of a projection: LoRA's scale and dropout
 
 // Settings are what projections have besides those tensors. With dropout they draw a seed each.
@@ -70,7 +70,8 @@ struct Settings {
   std::vector<double> numbers;
   std::vector<int64_t> seeds;
 
-  Settings(variable_list b, std::vector<double> n) : back(std::move(b)), numbers(std::move(n)) {
+  Settings(const variable_list &beside, std::vector<double> n) : numbers(std::move(n)) {
+    for (size_t i = 0; i < beside.size(); i += kBeside) back.push_back(beside[i]);
     for (size_t i = 0; i < back.size(); i++) seeds.push_back(numbers[kNumbers * i + 1] > 0 ? draw_seed() : 0);
   }
   explicit Settings(AutogradContext *ctx)
@@ -91,9 +92,21 @@ inline std::vector<Projection> projections(const variable_list &t, size_t from, 
   return list;
 }
 
-inline variable_list to_save(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts) {
+// computed is one of LoRA's factors in x's type: it may learn in fp32, and is multiplied in the type of the rows.
+inline Tensor computed(const Maybe &p, const Tensor &cast, const Tensor &x) {
+  if (cast.defined()) return cast;
+  return p && p->scalar_type() != x.scalar_type() ? p->to(x.scalar_type()) : value(p);
+}
+
+// to_save lists an operation's inputs as they are computed with: x, norm and the parts of three projections.
+inline variable_list to_save(const Tensor &x, const Tensor &norm, std::initializer_list<Maybe> parts, const variable_list &beside) {
   variable_list t{x, norm};
-  for (auto &p : parts) t.push_back(value(p));
+  size_t i = 0;
+  for (auto &p : parts) {
+    size_t part = i % kParts, at = kBeside * (i / kParts); // w, bias, A, B
+    t.push_back(part < 2 ? value(p) : computed(p, beside[at + part - 1], x));
+    i++;
+  }
   return t;
 }
 
@@ -105,19 +118,19 @@ inline bool wants(AutogradContext *ctx, const variable_list &in, size_t i, size_
   return ctx->needs_input_grad(before + std::count_if(in.begin(), in.begin() + i, [](const Tensor &t) { return t.defined(); }));
 }
 
-// Parts are n projections from the handles of the C interface: four tensors each that autograd knows, and the packed Wᵀ.
+// Parts are n projections from the handles of the C interface: tensors that autograd knows, and what lies beside.
 struct Parts {
-  variable_list t, back;
+  variable_list t, beside;
 
   Parts(const char *name, const Tensor &x, void **handles, int n) {
-    for (int i = 0; i < n; i++, handles += kParts + 1) {
-      variable_list p = list(handles, kParts + 1);
+    for (int i = 0; i < n; i++, handles += kParts + kBeside) {
+      variable_list p = list(handles, kParts + kBeside);
       TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[2].defined() == p[3].defined() &&
                       (!p[2].defined() || (p[2].size(1) == inputs(p[0]) && p[3].size(0) == outputs(p[0]) && p[2].size(0) == p[3].size(1))),
                   name, ": projection ", i, " of x ", x.sizes(), " has weight ", p[0].sizes(),
                   "; [out, in], [rank, in], [out, rank] expected");
       t.insert(t.end(), p.begin(), p.begin() + kParts);
-      back.push_back(p[kParts]);
+      beside.insert(beside.end(), p.begin() + kParts, p.end());
     }
   }
 };
@@ -126,7 +139,7 @@ struct Parts {
 template <class Operation, class... Rest> auto apply(const Tensor &x, const Tensor &norm, const Parts &p, Rest... rest) {
   auto &t = p.t;
   return Operation::apply(x, norm, t[0], maybe(t[1]), maybe(t[2]), maybe(t[3]), t[4], maybe(t[5]), maybe(t[6]), maybe(t[7]), t[8],
-                          maybe(t[9]), maybe(t[10]), maybe(t[11]), p.back, rest...);
+                          maybe(t[9]), maybe(t[10]), maybe(t[11]), p.beside, rest...);
 }
 
 } // namespace revela

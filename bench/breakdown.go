@@ -182,7 +182,7 @@ var parts = []struct {
 
 // products are the names of matrix products: libtorch's, and our own for frozen bf16 weights and LoRA.
 var products = []string{"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::_addmm_activation",
-	"aten::mkldnn_linear", "mkldnn::_linear_pointwise", "revela::panels", "revela::lower", "revela::thin"}
+	"aten::mkldnn_linear", "mkldnn::_linear_pointwise", "revela::gemm", "revela::panels", "revela::lower", "revela::thin"}
 
 func partOf(path []string) string {
 	for _, name := range path {

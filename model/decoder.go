@@ -162,20 +162,18 @@ func (l *decoderLayer) forward(s *torch.Scope, i int, x torch.Tensor, call Call)
 		return s.Narrow(t, 0, call.From, rows-call.From)
 	}
 	q, k, v := l.projectNormed(s, x, call)
-	k = s.Rope(l.headNorm(s, s.Reshape(k, rows, l.kvHeads, l.headDim), l.kNorm), call.Cos, call.Sin)
-	v = s.Reshape(v, rows, l.kvHeads, l.headDim)
+	k = s.Rope(l.headNorm(s, k, l.kNorm), call.Cos, call.Sin)
 	if call.From == rows {
 		return call.Attend(s, i, torch.Tensor{}, k, v, l.window)
 	}
-	q = s.Reshape(q, rows-call.From, l.heads, l.headDim)
 	q = s.Rope(l.headNorm(s, q, l.qNorm), from(call.Cos), from(call.Sin))
-	attended := s.Reshape(call.Attend(s, i, q, k, v, l.window), rows-call.From, l.heads*l.headDim)
+	attended := call.Attend(s, i, q, k, v, l.window)
 	return l.mlp(s, l.o.Onto(s, from(x), attended, call.Train), call)
 }
 
-// projectNormed is queries (of rows from call.From on), keys and values of the normed rows of x.
+// projectNormed is queries (of rows from call.From on), keys and values of the normed rows of x, [rows, heads, headDim].
 func (l *decoderLayer) projectNormed(s *torch.Scope, x torch.Tensor, call Call) (q, k, v torch.Tensor) {
-	return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From,
+	return s.NormProject(x, l.inputNorm.In(s), l.eps, call.From, l.headDim,
 		l.q.projection(s, call.Train), l.k.projection(s, call.Train), l.v.projection(s, call.Train))
 }
 

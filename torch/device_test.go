@@ -84,7 +84,7 @@ var operations = map[string]func(s *Scope, dtype DType) (in []Tensor, out Tensor
 	},
 	"norm_project": func(s *Scope, dtype DType) ([]Tensor, Tensor) {
 		in := leaves(s, dtype, append([][]int64{{20, 32}, {32}}, slices.Concat(projected(32, 24), projected(32, 24), projected(32, 24))...)...)
-		a, b, c := s.NormProject(in[0], in[1], 1e-5, 5, projectionOf(in[2:]), droppedOf(in[6:]), projectionOf(in[10:]))
+		a, b, c := s.NormProject(in[0], in[1], 1e-5, 5, 0, projectionOf(in[2:]), droppedOf(in[6:]), projectionOf(in[10:]))
 		return in, s.Cat(0, a, s.Mul(b, c))
 	},
 	"gated_mlp again": func(s *Scope, dtype DType) ([]Tensor, Tensor) {

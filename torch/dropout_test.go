@@ -28,7 +28,7 @@ func TestGradientThroughDropout(t *testing.T) {
 		}},
 		"norm_project": {append([][]int64{{5, 3}, {3}}, slices.Concat(projected(3, 4), projected(3, 4), projected(3, 4))...),
 			func(s *Scope, in []Tensor) Tensor {
-				a, b, c := s.NormProject(in[0], in[1], 1e-5, 2, droppedOf(in[2:]), droppedOf(in[6:]), droppedOf(in[10:]))
+				a, b, c := s.NormProject(in[0], in[1], 1e-5, 2, 0, droppedOf(in[2:]), droppedOf(in[6:]), droppedOf(in[10:]))
 				return s.Cat(0, a, s.Mul(b, c))
 			}},
 		"gated_mlp": {append([][]int64{{5, 3}, {3}}, three...), func(s *Scope, in []Tensor) Tensor {

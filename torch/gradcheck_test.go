@@ -150,11 +150,19 @@ func TestGradientOfNormProject(t *testing.T) {
 		shapes = append(shapes, projected(3, 4)...)
 	}
 	for _, from := range []int64{0, 2, 5} {
-		gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
-			a, b, c := s.NormProject(in[0], in[1], 1e-5, from, projectionOf(in[2:]), projectionOf(in[6:]), projectionOf(in[10:]))
-			return s.Cat(0, a, s.Mul(b, c))
-		})
+		for _, headDim := range []int64{0, 2} {
+			gradCheck(t, shapes, func(s *Scope, in []Tensor) Tensor {
+				a, b, c := s.NormProject(in[0], in[1], 1e-5, from, headDim, projectionOf(in[2:]), projectionOf(in[6:]), projectionOf(in[10:]))
+				return s.Cat(0, a, s.Mul(b, c))
+			})
+		}
 	}
+}
+
+func TestGradientOfProjectedHeads(t *testing.T) {
+	gradCheck(t, append([][]int64{{5, 4}, {5, 3, 2}}, projected(6, 4)...), func(s *Scope, in []Tensor) Tensor {
+		return s.Project(in[0], in[1], projectionOf(in[2:]))
+	})
 }
 
 func TestGradientOfGatedMLP(t *testing.T) {

@@ -38,13 +38,14 @@ const (
 )
 
 // NormProject maps RMSNorm(x) [tokens, width] by the three projections in one operation: first, of the rows from `from` on
-// alone, second and third (a decoder layer's queries, keys and values). Backward computes the norm again.
-func (s *Scope) NormProject(x, norm Tensor, eps float64, from int64, first, second, third Projection) (a, b, c Tensor) {
+// alone, second and third (a decoder layer's queries, keys and values). The results are [tokens, heads, headDim], or [tokens, width] where
+// headDim is 0. Backward computes the norm again.
+func (s *Scope) NormProject(x, norm Tensor, eps float64, from, headDim int64, first, second, third Projection) (a, b, c Tensor) {
 	in := []Tensor{x, norm, first.Weight, second.Weight, third.Weight}
 	var out [3]Tensor
 	s.shimOf("norm_project_linear", in, []*Tensor{&out[0], &out[1], &out[2]}, func() *C.char {
 		parts, numbers := projections(first, second, third)
-		return C.revela_norm_project(x.c(), norm.c(), parts, numbers, C.double(eps), C.int64_t(from), out[0].out())
+		return C.revela_norm_project(x.c(), norm.c(), parts, numbers, C.double(eps), C.int64_t(from), C.int64_t(headDim), out[0].out())
 	})
 	return out[0], out[1], out[2]
 }
@@ -69,7 +70,7 @@ func (s *Scope) gatedMLP(x, norm Tensor, eps float64, gate, up, down Projection,
 	})
 }
 
-// Project is the projection of x [tokens, in], added to onto [tokens, out] unless that is none.
+// Project is the projection of x [tokens, in], or [tokens, heads, headDim] with in = heads · headDim, added to onto [tokens, out] unless that is none.
 func (s *Scope) Project(onto, x Tensor, p Projection) Tensor {
 	return s.project(onto, x, p, NoActivation)
 }

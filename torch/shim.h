@@ -42,7 +42,7 @@ char *revela_rms_norm(void *x, void *weight, double eps, void **out);
 char *revela_rope(void *x, void *cos, void *sin, void **out);
 // A projection is seven handles: weight, bias, A, B, packed transpose of the weight, A and B in x's type; all but the first may be null.
 // numbers are two of each projection: LoRA's scale and the dropout of its input.
-char *revela_norm_project(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t from, void **out);
+char *revela_norm_project(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t from, int64_t dim, void **out);
 char *revela_gated_mlp(void *x, void *norm, void **projections, const double *numbers, double eps, int64_t again, void **out);
 char *revela_project(void *onto, void *x, void **projection, const double *numbers, int activation, void **out); // onto: null for none
 // weights of linear layers as the CPU's products read them

@@ -14,7 +14,7 @@ namespace revela::on_device {
 Normed rms_forward(const Tensor &x, const Tensor &w, double eps) {
   int64_t n = x.size(-1), rows = n ? x.numel() / n : 0;
   if (has_kernels(x)) {
-    Normed out{at::empty_like(x), at::empty({rows}, x.options().dtype(sum_type(x)))};
+    Normed out{at::empty(x.sizes(), x.options()), at::empty({rows}, x.options().dtype(sum_type(x)))};
     int64_t pack = pack_of(n, {x, w, out.y}), packs = n / pack;
     Launch{"rms_norm", x, pack, rows, row_threads(packs)}(x.const_data_ptr(), w.const_data_ptr(), eps, packs, out.y.mutable_data_ptr(),
                                                           out.inverse.mutable_data_ptr());
@@ -32,7 +32,7 @@ NormGradients rms_backward(const Tensor &g, const Tensor &x, const Tensor &w, co
     dw = (g.reshape({-1, n}) * unit).sum(0).to(w.scalar_type());
   }
   if (has_kernels(x)) {
-    Tensor dx = at::empty_like(x);
+    Tensor dx = at::empty(x.sizes(), x.options());
     int64_t pack = pack_of(n, {x, g, w, onto, dx}), packs = n / pack;
     Launch{"rms_norm_back", x, pack, rows, row_threads(packs)}(g.const_data_ptr(), x.const_data_ptr(), w.const_data_ptr(),
                                                                inverse.const_data_ptr(), onto.defined() ? onto.const_data_ptr() : nullptr,
@@ -49,7 +49,7 @@ NormGradients rms_backward(const Tensor &g, const Tensor &x, const Tensor &w, co
 Tensor rotate(const Tensor &x, const Tensor &cos, const Tensor &sin, int sign) {
   int64_t heads = x.size(1), half = x.size(2) / 2;
   if (has_kernels(x) && cos.scalar_type() == at::kFloat) {
-    Tensor y = at::empty_like(x);
+    Tensor y = at::empty(x.sizes(), x.options());
     int64_t pack = pack_of(half, {x, y}), packs = half / pack, count = x.size(0) * heads * packs;
     Launch{"rope", x, pack, blocks_for(count)}(x.const_data_ptr(), cos.const_data_ptr(), sin.const_data_ptr(), (double)sign, heads, packs,
                                                count, y.mutable_data_ptr());
@@ -62,7 +62,7 @@ Tensor rotate(const Tensor &x, const Tensor &cos, const Tensor &sin, int sign) {
 
 Tensor swiglu_forward(const Tensor &gate, const Tensor &up) {
   if (!has_kernels(gate)) return at::silu(gate).mul_(up);
-  Tensor y = at::empty_like(gate);
+  Tensor y = at::empty(gate.sizes(), gate.options());
   int64_t pack = pack_of(gate.numel(), {gate, up, y}), packs = gate.numel() / pack;
   Launch{"swiglu", gate, pack, blocks_for(packs)}(gate.const_data_ptr(), up.const_data_ptr(), packs, y.mutable_data_ptr());
   return y;
@@ -70,7 +70,7 @@ Tensor swiglu_forward(const Tensor &gate, const Tensor &up) {
 
 GateGradients swiglu_backward(const Tensor &d, const Tensor &gate, const Tensor &up) {
   if (!has_kernels(gate)) return {at::silu_backward(d * up, gate), at::silu(gate).mul_(d)};
-  GateGradients out{at::empty_like(gate), at::empty_like(up)};
+  GateGradients out{at::empty(gate.sizes(), gate.options()), at::empty(up.sizes(), up.options())};
   int64_t pack = pack_of(gate.numel(), {d, gate, up, out.gate, out.up}), packs = gate.numel() / pack;
   Launch{"swiglu_back", gate, pack, blocks_for(packs)}(d.const_data_ptr(), gate.const_data_ptr(), up.const_data_ptr(), packs,
                                                        out.gate.mutable_data_ptr(), out.up.mutable_data_ptr());

@@ -3,6 +3,7 @@
 #include "shim.hpp"
 #include "shim_attention_kernel.hpp"
 #include "shim_bf16.hpp"
+#include "shim_gemm.hpp"
 #include "shim_turns.hpp"
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -167,8 +168,8 @@ Tensor lower(const Tensor &x, const Tensor &a, double scale) {
   if (rank % width == 0 && multiplies_bf16(x) && x.size(1) % 2 == 0) return lower_by_panels<bf16>(x, a, scale, width);
   constexpr int64_t few = 32; // ranks up to here; libtorch's product of fp32 is good at more
   if (rank <= few && multiplies_fp32(x)) return lower_by_panels<float>(x, a, scale, width);
-  if (x.is_cpu()) return at::mm(x, a.t()).mul_(scale);
-  return at::empty({x.size(0), rank}, x.options()).addmm_(x, a.t(), /*beta=*/0, scale); // a kernel less
+  if (has_gemm(x)) return multiplied({x}, {a, true}, scale);
+  return at::mm(x, a.t()).mul_(scale);
 }
 
 } // namespace revela

@@ -1,6 +1,7 @@
 #include "shim_panels.hpp"
 #include "shim.h"
 #include "shim.hpp"
+#include "shim_gemm.hpp"
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -51,6 +52,16 @@ bool onednn(const Tensor &x, const Tensor &w) { return x.size(0) > 0 && (w.is_mk
 // with_low adds LoRA's half to y in another product.
 Tensor with_low(Tensor y, const LowRank &low) { return low.x.defined() ? y.addmm_(low.x, low.w.t()) : y; }
 
+// by_gemm is onto + x wᵀ + bias + low on a GPU; onto may be undefined.
+Tensor by_gemm(const Tensor &onto, const Tensor &x, const Tensor &w, const Tensor &bias, const LowRank &low) {
+  Tensor y = at::empty({x.size(0), w.size(0)}, x.options());
+  if (bias.defined()) y.copy_(bias);
+  if (onto.defined() && bias.defined()) y.add_(onto);
+  gemm(y, {x}, {w, true}, 1, onto.defined() || bias.defined(), bias.defined() ? y : onto);
+  if (low.x.defined()) gemm(y, {low.x}, {low.w, true}, 1, 1);
+  return y;
+}
+
 } // namespace
 
 Tensor pack(const Tensor &w) {
@@ -86,6 +97,7 @@ Tensor activate_backward(const Tensor &dy, const Tensor &x, Activation f) {
 
 Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f, const LowRank &low) {
   if (is_panels(w)) return activate(panel_product(x, w, bias, low, {}), f);
+  if (has_gemm(x)) return activate(by_gemm({}, x, w, bias, low), f);
   if (onednn(x, w)) {
     bool after = low.x.defined(); // the activation is part of oneDNN's product unless LoRA's half is to be added first
     Tensor y = with_low(by_onednn(x.contiguous(), w, bias, after ? Activation::none : f), low);
@@ -97,6 +109,7 @@ Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation 
 
 Tensor product_onto(const Tensor &onto, const Tensor &x, const Tensor &w, const Tensor &bias, const LowRank &low) {
   if (is_panels(w)) return panel_product(x, w, bias, low, {onto, /*after=*/true});
+  if (has_gemm(x)) return by_gemm(onto.contiguous(), x, w, bias, low);
   if (x.scalar_type() != at::kFloat) return product(x, w, bias, Activation::none, low).add_(onto);
   if (onednn(x, w)) return with_low(by_onednn_onto(onto, x.contiguous(), w, bias), low);
   Tensor y = with_low(at::addmm(onto, x, unpack(w).t()), low);

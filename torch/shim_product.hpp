@@ -28,7 +28,8 @@ struct LowRank {
 at::Tensor product(const at::Tensor &x, const at::Tensor &w, const at::Tensor &bias = {}, Activation f = Activation::none,
                    const LowRank &low = {});
 
-// product_onto is onto + (x wᵀ + bias + low). In bf16 the product is rounded before it is added, as transformers does.
+// product_onto is onto + (x wᵀ + bias + low). In bf16 on the CPU the product is rounded before it is
+// added, as transformers does.
 at::Tensor product_onto(const at::Tensor &onto, const at::Tensor &x, const at::Tensor &w, const at::Tensor &bias, const LowRank &low);
 
 // accumulate adds x wᵀ + low to sum in place.

@@ -3,6 +3,7 @@
 #pragma once
 #include "shim.hpp"
 #include "shim_dropout.hpp"
+#include "shim_gemm.hpp"
 #include "shim_panels.hpp"
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -14,12 +15,6 @@ namespace revela {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// crossed is xᵀ y, [m, n] of x [T, m] and y [T, n], as a gradient of LoRA's: in fp32, which it learns in, where that costs nothing.
-inline Tensor crossed(const Tensor &x, const Tensor &y) {
-  if (x.is_cuda() && x.scalar_type() == at::kBFloat16) return at::mm(x.t(), y, at::kFloat);
-  return transposed_product(x, y);
-}
 
 // Projection is y = x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ; bias, or A and B, may be undefined. W may be packed; then back
 // is Wᵀ, packed, for the gradient of x.
@@ -43,6 +38,7 @@ struct Projection {
 
   // backward adds the gradient of x to dx, or makes it where dx is undefined.
   Gradients backward(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
+    if (has_gemm(dy)) return backward_by_gemm(dy, x, low, dx, want_w, want_low);
     Gradients g;
     Tensor wt = back.defined() ? back : unpack(w).t(), dlow; // [in, out]
     if (a.defined()) dlow = lower(dy, b.t(), scale);         // [T, rank]
@@ -53,7 +49,24 @@ struct Projection {
     if (a.defined() && drop) drop.add_to(dx, at::mm(dlow, a));
     if (want_w) g.w = at::mm(dy.t(), x);
     if (want_w && bias.defined()) g.bias = dy.sum(0);
-    if (a.defined() && want_low) g.a = crossed(dlow, dropped(x)), g.b = dy.is_cpu() ? crossed(low, dy).t().contiguous() : crossed(dy, low);
+    if (a.defined() && want_low) g.a = transposed_product(dlow, dropped(x)), g.b = transposed_product(low, dy).t().contiguous();
+    return g;
+  }
+
+private:
+  // backward_by_gemm is the same on a GPU. Gradients of LoRA's factors are fp32 there, the type that they learn in.
+  Gradients backward_by_gemm(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
+    Gradients g;
+    if (dx.defined()) gemm(dx, {dy}, {w}, 1, 1);
+    else dx = multiplied({dy}, {w});
+    if (want_w) g.w = multiplied({dy, true}, {x});
+    if (want_w && bias.defined()) g.bias = dy.sum(0);
+    if (!a.defined()) return g;
+    bool wide = dy.scalar_type() == at::kBFloat16;
+    Tensor dlow = multiplied({dy}, {b}, scale);
+    if (drop) drop.add_to(dx, multiplied({dlow}, {a}));
+    else gemm(dx, {dlow}, {a}, 1, 1);
+    if (want_low) g.a = multiplied({dlow, true}, {dropped(x)}, 1, wide), g.b = multiplied({dy, true}, {low}, 1, wide);
     return g;
   }
 };
@@ -125,7 +138,7 @@ struct Parts {
   Parts(const char *name, const Tensor &x, void **handles, int n) {
     for (int i = 0; i < n; i++, handles += kParts + kBeside) {
       variable_list p = list(handles, kParts + kBeside);
-      TORCH_CHECK(x.dim() == 2 && p[0].defined() && p[2].defined() == p[3].defined() &&
+      TORCH_CHECK(x.dim() >= 2 && p[0].defined() && p[2].defined() == p[3].defined() &&
                       (!p[2].defined() || (p[2].size(1) == inputs(p[0]) && p[3].size(0) == outputs(p[0]) && p[2].size(0) == p[3].size(1))),
                   name, ": projection ", i, " of x ", x.sizes(), " has weight ", p[0].sizes(),
                   "; [out, in], [rank, in], [out, rank] expected");

@@ -101,7 +101,7 @@ CombineGradients combine_backward(const Tensor &dout, const Tensor &y, const Wei
   if (has_kernels(y)) {
     auto sums = y.options().dtype(sum_type(y));
     Tensor partial = how.w.defined() ? at::empty({places, heads}, sums) : Tensor();
-    g.y = at::empty_like(y);
+    g.y = at::empty(y.sizes(), y.options());
     by_heads("combine_back", y, places, heads)(in_of(dout), in_of(y), width, dim, heads, (int)how.norm, kValueNormEpsilon, in_of(how.w),
                                                in_of(how.pair_of), in_of(p.rows), places * heads, out_of(g.y), out_of(partial));
     if (!how.w.defined()) return g;

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"revela/torch"
@@ -39,7 +41,7 @@ func TestStepThreads(t *testing.T) {
 // The parts of an observed step are found and add up to it.
 func TestBreakdown(t *testing.T) {
 	o := nano
-	o.Breakdown = true
+	o.Breakdown, o.Trace = true, filepath.Join(t.TempDir(), "step.json")
 	r := stepOf(t, o)
 	d := r.Breakdown
 	if d == nil {
@@ -58,6 +60,9 @@ func TestBreakdown(t *testing.T) {
 	}
 	if d.FLOPs <= 0 || d.PeakShare <= 0 || d.PeakShare > 1 || d.Host <= 0 || len(d.Largest) == 0 {
 		t.Errorf("got %+v", d)
+	}
+	if info, err := os.Stat(o.Trace); err != nil || info.Size() == 0 {
+		t.Errorf("no time line: %v", err)
 	}
 	if plain := stepOf(t, nano); plain.Breakdown != nil || plain.Losses[2] != r.Losses[2] {
 		t.Errorf("losses %v, observed %v", plain.Losses, r.Losses)

@@ -64,9 +64,7 @@ func attach(b Network, layers []namedLinear, o LoRAOptions, value func(s *torch.
 		shapeA, shapeB := l.loraShapes(o.Rank)
 		param := func(part string, shape []int64) *Param {
 			name := peftKey(b, l.name, part)
-			p := newParam(s, name, value(s, name, shape), l.Weight.compute)
-			p.factor = true
-			return p
+			return newParam(s, name, value(s, name, shape), l.Weight.compute)
 		}
 		made = append(made, &LoRA{A: param(loraA, shapeA), B: param(loraB, shapeB),
 			Scale: o.Alpha / float64(o.Rank), Dropout: o.Dropout})

@@ -22,7 +22,7 @@ type Joint struct {
 
 // JointLoss is the loss of pass 2 (plus that of pass 1 with Dual), as one fp32 number.
 func (m *LanguageModel) JointLoss(c *Chain, j Joint) torch.Tensor {
-	c.Scope().Fail(castAll(AllParams(m.Decoder)))
+	c.Scope().Fail(castAll(LoRAParams(m.Decoder)))
 	if j.Dual == nil {
 		j.Texts, j.Pairs = Attended(j.Texts, j.Pairs)
 	}

@@ -103,7 +103,7 @@ func (m *LanguageModel) Loss(c *Chain, p *Packed, t *Targets, train bool) torch.
 
 // Run sends a batch through the layers of a backbone; the result [T, D] is before Final.
 func Run(c *Chain, b Backbone, p *Packed, train bool) torch.Tensor {
-	c.Scope().Fail(castAll(AllParams(b)))
+	c.Scope().Fail(castAll(LoRAParams(b)))
 	prepared := b.Prepare(c.Scope(), p)
 	call := Call{Prepared: prepared, Attend: selfAttention(prepared.Pairs, b.Causal()), Train: train}
 	x := c.Stage(torch.Tensor{}, b.EmbedParams(), func(s *torch.Scope, _ torch.Tensor) torch.Tensor { return b.Embed(s, p) })

@@ -22,7 +22,6 @@ type Param struct {
 	compute   torch.DType
 	changed   bool // Value is no longer the checkpoint's, though frozen
 	prepacked bool // Value is packed
-	factor    bool // one of LoRA's two
 	wide      bool // Value is fp32, though frozen (LoRA, which may be merged later)
 }
 
@@ -77,17 +76,17 @@ func (p *Param) castNow() torch.Tensor {
 	return p.cast
 }
 
-// castAll brings factors of LoRA that learn into the type that the network computes in: all in one operation where a device would be
-// asked for each of hundreds in every step. Nothing is done for those that have not changed since.
-func castAll(params []*Param) error {
+// castAll brings those of LoRA's factors that learn into the type that the network computes in: all in one operation where a device
+// would be asked for each of hundreds in every step. Nothing is done for those that have not changed since.
+func castAll(factors []*Param) error {
 	if !torch.OnDevice() {
 		return nil
 	}
 	s := torch.NewScope()
 	defer s.Close()
 	var to, from []torch.Tensor
-	for _, p := range params {
-		if p == nil || !p.factor || !p.Learns || p.compute == torch.Float32 || p.castNow().Defined() {
+	for _, p := range factors {
+		if !p.Learns || p.compute == torch.Float32 || p.castNow().Defined() {
 			continue
 		}
 		if !p.cast.Defined() {

@@ -45,11 +45,6 @@ def unused(stem):
     return name
 
 
-def commit():
-    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", help="cuda or cuda:N")
@@ -84,7 +79,7 @@ def report(doctor, options, rows):
     lines = [
         f"# Training step on {device}, {datetime.date.today()}",
         "",
-        f"{where}; revela {doctor['version']} ({commit()}), {doctor['go']}, libtorch {doctor['libtorch']}. Group 16, chunks of up to 157 tokens, LoRA of rank 256 on",
+        f"{where}; revela {doctor['version']}, {doctor['go']}, libtorch {doctor['libtorch']}. Group 16, chunks of up to 157 tokens, LoRA of rank 256 on",
         "both models, bf16, no activation checkpointing; two random decoders of one size. A step's time is the median of the later",
         f"half of {options.steps} steps, no two of one length: until then libtorch and cuBLAS load kernels. FLOPs are those of the products",
         "that a step cannot do without. Their share is of the fastest product of two large matrices in bf16, measured beside one batch",

@@ -5,6 +5,7 @@ package machine
 import (
 	"bufio"
 	"os"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -84,11 +85,16 @@ func Library(name string) string {
 	return ""
 }
 
-// NVIDIADriver returns the version line of the NVIDIA kernel driver; "" where there is none.
-func NVIDIADriver() string {
-	for _, line := range lines("/proc/driver/nvidia/version") {
-		if version, ok := strings.CutPrefix(line, "NVRM version:"); ok {
-			return strings.Join(strings.Fields(version), " ")
+// NVIDIADriver returns the version of the NVIDIA kernel driver, such as 580.159.04; "" where there is none.
+func NVIDIADriver() string { return driverVersion(lines("/proc/driver/nvidia/version")) }
+
+var versionNumber = regexp.MustCompile(`\s(\d+(\.\d+)+)\s`)
+
+// driverVersion finds the version in what the driver tells of itself, whose words differ between its kinds.
+func driverVersion(lines []string) string {
+	for _, line := range lines {
+		if found := versionNumber.FindStringSubmatch(line + " "); found != nil && strings.HasPrefix(line, "NVRM version:") {
+			return found[1]
 		}
 	}
 	return ""

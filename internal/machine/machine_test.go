@@ -32,6 +32,18 @@ func TestReadCPU(t *testing.T) {
 	}
 }
 
+func TestDriverVersion(t *testing.T) {
+	for line, want := range map[string]string{
+		"NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024":                        "535.183.01",
+		"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build  (root@host)  Mon Sep 1 2025": "580.159.04",
+		"GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)":                                                             "",
+	} {
+		if got := driverVersion([]string{line}); got != want {
+			t.Errorf("%q gave %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestReadMemory(t *testing.T) {
 	var m Machine
 	m.readMemory([]string{"MemTotal:       2048 kB", "MemFree: x kB", "MemAvailable:   1024 kB", ""})

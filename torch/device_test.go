@@ -168,6 +168,12 @@ func TestDeviceEqualsCPU(t *testing.T) {
 		}
 		return values
 	}
+	t.Run("kernels", func(t *testing.T) {
+		onDevice(t)
+		if message := KernelError(); message != "" {
+			t.Errorf("the program's own kernels are not used: %s", message)
+		}
+	})
 	for dtype, tolerance := range map[DType]float64{Float32: 3e-6, BFloat16: 2e-2} {
 		for name, operation := range operations {
 			t.Run(fmt.Sprintf("%s %v", name, dtype), func(t *testing.T) {

@@ -1,6 +1,7 @@
 #include "shim_gemm.hpp"
 #include "shim_cublas.hpp"
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/record_function.h>
 #include <c10/util/Exception.h>
 
@@ -43,21 +44,31 @@ struct Rows {
   Matrix matrix(const Tensor &t) const { return {t.const_data_ptr(), type_of(t), columns, rows, stride, turned}; }
 };
 
-} // namespace
+// by_libtorch is gemm where cuBLAS is not to be had.
+void by_libtorch(Tensor &out, const Operand &a, const Operand &b, double alpha, double beta, const Tensor &onto) {
+  Tensor x = a.turned ? a.t.t() : a.t, y = b.turned ? b.t.t() : b.t;
+  if (beta == 0 && alpha == 1 && out.scalar_type() == x.scalar_type()) return (void)at::mm_out(out, x, y);
+  if (beta == 1 && onto.is_same(out)) return (void)out.add_(at::mm(x, y), alpha);
+  Tensor product = at::mm(x, y).to(out.scalar_type());
+  if (alpha != 1) product.mul_(alpha);
+  out.copy_(beta == 0 ? product : product.add_(onto, beta));
+}
 
-bool has_gemm(const Tensor &x) {
+bool serves(const Tensor &x) {
   auto type = x.scalar_type();
   return x.is_cuda() && (type == at::kFloat || type == at::kDouble || type == at::kBFloat16) && cublas::found();
 }
 
+} // namespace
+
 void gemm(Tensor &out, Operand a, Operand b, double alpha, double beta, const Tensor &onto) {
+  const Tensor &c = onto.defined() ? onto : out;
+  if (!serves(out)) return by_libtorch(out, a, b, alpha, beta, c);
   RECORD_FUNCTION("revela::gemm", std::vector<c10::IValue>());
-  Rows x(a), y(b), z(Operand{out});
+  Rows x(a), y(b), z(Operand{out}), w(Operand{c});
   TORCH_CHECK(x.width() == y.height() && x.height() == z.height() && y.width() == z.width() && !z.turned && a.t.scalar_type() == b.t.scalar_type(),
               "product: ", x.height(), "×", x.width(), " by ", y.height(), "×", y.width(), " to ", z.height(), "×", z.width(), " of ",
               a.t.scalar_type(), " and ", b.t.scalar_type());
-  const Tensor &c = onto.defined() ? onto : out;
-  Rows w(Operand{c});
   TORCH_CHECK(c.sizes() == out.sizes() && c.scalar_type() == out.scalar_type() && !w.turned, "product: ", c.sizes(), " to be added to ", out.sizes());
   if (out.numel() == 0) return;
   if (x.width() == 0) return (void)out.copy_(beta == 0 ? at::zeros_like(c) : at::mul(c, beta));
@@ -68,7 +79,7 @@ void gemm(Tensor &out, Operand a, Operand b, double alpha, double beta, const Te
 Tensor multiplied(Operand a, Operand b, double alpha, bool wide) {
   auto options = a.t.options();
   if (wide) options = options.dtype(at::kFloat);
-  Tensor out = at::empty({Rows(a).height(), Rows(b).width()}, options);
+  Tensor out = at::empty({a.t.size(a.turned), b.t.size(!b.turned)}, options);
   gemm(out, a, b, alpha);
   return out;
 }

@@ -12,14 +12,12 @@ struct Operand {
   bool turned = false;
 };
 
-// has_gemm reports whether gemm serves x: fp32, fp64 or bf16 on an NVIDIA GPU.
-bool has_gemm(const at::Tensor &x);
-
 // gemm makes out [m, n] alpha · a b + beta · onto; onto is out itself where it is undefined, else of out's type. a and b are of one type;
-// out may be fp32 where they are bf16. Sums are rounded once. The product is queued on the current stream.
+// out may be fp32 where they are bf16. On a GPU sums are rounded once, and the product is queued on the current stream; elsewhere it is
+// libtorch's.
 void gemm(at::Tensor &out, Operand a, Operand b, double alpha = 1, double beta = 0, const at::Tensor &onto = {});
 
-// multiplied is a b in a new matrix, in the type of a or, if wide, in fp32.
+// multiplied is alpha · a b in a new matrix, in the type of a or, if wide, in fp32.
 at::Tensor multiplied(Operand a, Operand b, double alpha = 1, bool wide = false);
 
 } // namespace revela

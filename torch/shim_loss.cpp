@@ -81,12 +81,13 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     Tensor dw = want_w ? at::zeros(weight.sizes(), weight.options().dtype(c_type)) : Tensor();
     for (int64_t at = 0; at < n; at += chunk) {
       int64_t rows = std::min(chunk, n - at);
-      Tensor h = hidden.narrow(0, at, rows), part = want_h ? dh.narrow(0, at, rows) : Tensor();
-      bool gpu = has_gemm(h);
-      Tensor logits = gpu ? multiplied({h}, {weight, true}) : at::mm(h, weight.t());
+      Tensor h = hidden.narrow(0, at, rows), logits = multiplied({h}, {weight, true});
       entropy(logits, labels.narrow(0, at, rows), want_h || want_w ? 1.0 / n : 0.0, losses, at);
-      if (want_h) gpu ? gemm(part, {logits}, {weight}) : (void)at::mm_out(part, logits, weight);
-      if (want_w) gpu ? gemm(dw, {logits, true}, {h}, 1, 1) : (void)dw.add_(at::mm(logits.t(), h));
+      if (want_h) {
+        Tensor to = dh.narrow(0, at, rows);
+        gemm(to, {logits}, {weight});
+      }
+      if (want_w) gemm(dw, {logits, true}, {h}, 1, 1);
     }
     ctx->save_for_backward({dh, want_w ? dw.to(weight.scalar_type()) : dw});
     return losses.mean().to(c_type);

@@ -168,8 +168,7 @@ Tensor lower(const Tensor &x, const Tensor &a, double scale) {
   if (rank % width == 0 && multiplies_bf16(x) && x.size(1) % 2 == 0) return lower_by_panels<bf16>(x, a, scale, width);
   constexpr int64_t few = 32; // ranks up to here; libtorch's product of fp32 is good at more
   if (rank <= few && multiplies_fp32(x)) return lower_by_panels<float>(x, a, scale, width);
-  if (has_gemm(x)) return multiplied({x}, {a, true}, scale);
-  return at::mm(x, a.t()).mul_(scale);
+  return x.is_cpu() ? at::mm(x, a.t()).mul_(scale) : multiplied({x}, {a, true}, scale);
 }
 
 } // namespace revela

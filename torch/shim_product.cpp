@@ -52,7 +52,7 @@ bool onednn(const Tensor &x, const Tensor &w) { return x.size(0) > 0 && (w.is_mk
 // with_low adds LoRA's half to y in another product.
 Tensor with_low(Tensor y, const LowRank &low) { return low.x.defined() ? y.addmm_(low.x, low.w.t()) : y; }
 
-// by_gemm is onto + x wᵀ + bias + low on a GPU; onto may be undefined.
+// by_gemm is onto + x wᵀ + bias + low on a device; onto may be undefined.
 Tensor by_gemm(const Tensor &onto, const Tensor &x, const Tensor &w, const Tensor &bias, const LowRank &low) {
   Tensor y = at::empty({x.size(0), w.size(0)}, x.options());
   if (bias.defined()) y.copy_(bias);
@@ -97,7 +97,7 @@ Tensor activate_backward(const Tensor &dy, const Tensor &x, Activation f) {
 
 Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation f, const LowRank &low) {
   if (is_panels(w)) return activate(panel_product(x, w, bias, low, {}), f);
-  if (has_gemm(x)) return activate(by_gemm({}, x, w, bias, low), f);
+  if (!x.is_cpu()) return activate(by_gemm({}, x, w, bias, low), f);
   if (onednn(x, w)) {
     bool after = low.x.defined(); // the activation is part of oneDNN's product unless LoRA's half is to be added first
     Tensor y = with_low(by_onednn(x.contiguous(), w, bias, after ? Activation::none : f), low);
@@ -109,7 +109,7 @@ Tensor product(const Tensor &x, const Tensor &w, const Tensor &bias, Activation 
 
 Tensor product_onto(const Tensor &onto, const Tensor &x, const Tensor &w, const Tensor &bias, const LowRank &low) {
   if (is_panels(w)) return panel_product(x, w, bias, low, {onto, /*after=*/true});
-  if (has_gemm(x)) return by_gemm(onto.contiguous(), x, w, bias, low);
+  if (!x.is_cpu()) return by_gemm(onto.contiguous(), x, w, bias, low);
   if (x.scalar_type() != at::kFloat) return product(x, w, bias, Activation::none, low).add_(onto);
   if (onednn(x, w)) return with_low(by_onednn_onto(onto, x.contiguous(), w, bias), low);
   Tensor y = with_low(at::addmm(onto, x, unpack(w).t()), low);

@@ -38,7 +38,7 @@ struct Projection {
 
   // backward adds the gradient of x to dx, or makes it where dx is undefined.
   Gradients backward(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
-    if (has_gemm(dy)) return backward_by_gemm(dy, x, low, dx, want_w, want_low);
+    if (!dy.is_cpu()) return backward_on_device(dy, x, low, dx, want_w, want_low);
     Gradients g;
     Tensor wt = back.defined() ? back : unpack(w).t(), dlow; // [in, out]
     if (a.defined()) dlow = lower(dy, b.t(), scale);         // [T, rank]
@@ -54,8 +54,8 @@ struct Projection {
   }
 
 private:
-  // backward_by_gemm is the same on a GPU. Gradients of LoRA's factors are fp32 there, the type that they learn in.
-  Gradients backward_by_gemm(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
+  // backward_on_device is the same on another device than the CPU. Gradients of LoRA's factors are fp32 there, the type that they learn in.
+  Gradients backward_on_device(const Tensor &dy, const Tensor &x, const Tensor &low, Tensor &dx, bool want_w, bool want_low) const {
     Gradients g;
     if (dx.defined()) gemm(dx, {dy}, {w}, 1, 1);
     else dx = multiplied({dy}, {w});

@@ -47,11 +47,11 @@ struct Rows {
 // by_libtorch is gemm where cuBLAS is not to be had.
 void by_libtorch(Tensor &out, const Operand &a, const Operand &b, double alpha, double beta, const Tensor &onto) {
   Tensor x = a.turned ? a.t.t() : a.t, y = b.turned ? b.t.t() : b.t;
-  if (beta == 0 && alpha == 1 && out.scalar_type() == x.scalar_type()) return (void)at::mm_out(out, x, y);
-  if (beta == 1 && onto.is_same(out)) return (void)out.add_(at::mm(x, y), alpha);
-  Tensor product = at::mm(x, y).to(out.scalar_type());
-  if (alpha != 1) product.mul_(alpha);
-  out.copy_(beta == 0 ? product : product.add_(onto, beta));
+  if (out.scalar_type() == x.scalar_type()) return (void)at::addmm_out(out, onto, x, y, beta, alpha);
+  Tensor product = at::mm(x, y); // to a wider type
+  if (beta == 0) out.copy_(product).mul_(alpha);
+  else if (beta == 1 && onto.is_same(out)) out.add_(product, alpha);
+  else out.copy_(at::add(product.to(out.scalar_type()).mul_(alpha), onto, beta));
 }
 
 bool serves(const Tensor &x) {

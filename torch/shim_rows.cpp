@@ -19,7 +19,7 @@ Launch by_heads(const char *kernel, const Tensor &x, int64_t rows, int64_t heads
 
 Tensor long_of(const Tensor &t) { return t.to(at::kLong); }
 
-// begin is the sum so far, in the type of sums; it may be undefined.
+// so_far is what has been summed, in the type of sums; it may be undefined.
 Tensor so_far(const Sums &s) { return s.wide.defined() ? s.wide : s.base.defined() ? s.base.to(sum_type(s.base)) : Tensor(); }
 
 // settle makes sum the result, for good or so far.

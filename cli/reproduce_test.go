@@ -246,7 +246,7 @@ trainings:
 	if !strings.Contains(config, "hf://datasets/org/groups@main") || !strings.Contains(config, "/data/a.jsonl") || !strings.Contains(config, "/data/b.jsonl") {
 		t.Errorf("the run read %s", config)
 	}
-	hub.Repos["models/org/adapter"] = folderFiles(t, "runs/reproduce/trained/adapter")
+	hub.Put("models/org/adapter", folderFiles(t, "runs/reproduce/trained/adapter"), "")
 	var published reproduce.Comparison
 	reproduced(t, &published, "--experiments", "experiments", "--published", "small")
 	if got := published.Scores[0].Measured; got != s.Measured || published.Model == compared.Model {

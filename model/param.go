@@ -84,21 +84,28 @@ func castAll(factors []*Param) error {
 	}
 	s := torch.NewScope()
 	defer s.Close()
+	var stale []*Param
 	var to, from []torch.Tensor
 	for _, p := range factors {
 		if !p.Learns || p.compute == torch.Float32 || p.castNow().Defined() {
 			continue
 		}
 		if !p.cast.Defined() {
+			p.castVersion = -1 // no version of Value
 			p.cast = s.Keep(s.Zeros(p.compute, p.Shape...))
 		}
-		p.castVersion = p.Value.Version()
-		to, from = append(to, p.cast), append(from, p.Value)
+		stale, to, from = append(stale, p), append(to, p.cast), append(from, p.Value)
 	}
-	if s.Err() != nil || len(to) == 0 {
+	if s.Err() != nil || len(stale) == 0 {
 		return s.Err()
 	}
-	return torch.CopyAll(to, from)
+	if err := torch.CopyAll(to, from); err != nil {
+		return err
+	}
+	for _, p := range stale {
+		p.castVersion = p.Value.Version()
+	}
+	return nil
 }
 
 // newParam makes a learning parameter of fp32 values.
